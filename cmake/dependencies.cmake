@@ -1,0 +1,21 @@
+# Every dependency is a Debian package (packaging/debian-packages.txt).
+find_package(PkgConfig REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5)
+pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.0)
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+# Static archives when the binary is to be self-contained, else the shared libraries.
+if(WHITTLE_STATIC)
+  add_library(whittle_seccomp INTERFACE)
+  target_link_libraries(whittle_seccomp INTERFACE seccomp)
+  add_library(whittle_libbpf INTERFACE)
+  target_link_libraries(whittle_libbpf INTERFACE bpf elf z)
+else()
+  add_library(whittle_seccomp ALIAS PkgConfig::SECCOMP)
+  add_library(whittle_libbpf ALIAS PkgConfig::LIBBPF)
+endif()

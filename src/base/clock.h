@@ -1,0 +1,13 @@
+// Monotonic seconds for limits, and wall-clock time for provenance.
+#pragma once
+
+#include <string>
+
+namespace whittle {
+
+// Seconds since an arbitrary start; never goes back (CLOCK_MONOTONIC).
+double monotonic_seconds();
+// Now, as RFC 3339 in UTC with milliseconds: "2026-11-24T22:05:27.093Z".
+std::string utc_timestamp();
+
+}  // namespace whittle

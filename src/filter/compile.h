@@ -1,0 +1,30 @@
+// From a profile to the program that a runtime would load, by the libseccomp that is linked here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "filter/program.h"
+#include "profile/profile.h"
+
+namespace whittle::filter {
+
+// How rules reach libseccomp.
+//  kNative: as documented; conditions of a rule are ANDed. What `verify --runtime none` loads.
+//  kRunc:   as runc 1.1 does: a repeated index makes all conditions of the rule an OR, rules equal to
+//           the default are dropped, unknown names are skipped, an ENOSYS stub for numbers above the
+//           newest name stands in front (docs/runtimes.md).
+//  kCrun:   as crun does: the same without the stub.
+enum class Flavour { kNative, kRunc, kCrun };
+
+struct Compiled {
+  Program program;
+  std::vector<std::string> skipped;  // names that this libseccomp does not know, sorted
+};
+
+// Runs libseccomp in a child process with a limit, because some legal rule sets make it loop for
+// ever: that is an error with the limit's name, never a hang.
+Result<Compiled> compile(const profile::Profile& profile, Flavour flavour);
+
+}  // namespace whittle::filter

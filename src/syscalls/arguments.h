@@ -1,0 +1,54 @@
+// Which arguments of which calls are recorded, and how: the argument table (data/arguments.tsv).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace whittle::syscalls {
+
+enum class ArgumentKind : std::uint8_t { kFlags, kEnum, kMode };
+// The first level of `generate --arguments` at which observed values become rules.
+enum class Level : std::uint8_t { kBase, kSafe, kAll };
+
+// One recorded unit of a call: a single argument (one index) or a tuple (two or three), whose values
+// are kept together.
+struct ArgumentSpec {
+  std::string syscall;
+  std::vector<std::uint8_t> indexes;  // 1..3 of them, ascending
+  ArgumentKind kind;
+  // Bits that the kernel looks at, for each index: values are cut to them. 32 or 64.
+  std::vector<std::uint8_t> widths;
+  Level level;
+  // True when the values differ by architecture (prctl options do not; open flags do).
+  bool per_architecture;
+  // True for clone3: the value is `flags | exit_signal` of the struct clone_args that argument 0
+  // points to, as clone(2) would take it. It stands at index 0 in the evidence.
+  bool in_struct;
+  std::string source;  // where the meaning is defined: a kernel file or a man page
+};
+
+std::span<const ArgumentSpec> argument_table();
+// All specs of a call; empty when its arguments are not recorded.
+std::span<const ArgumentSpec> argument_specs(std::string_view syscall);
+
+std::string_view kind_name(ArgumentKind kind);  // "flags", "enum", "mode"
+std::optional<ArgumentKind> kind_from_name(std::string_view name);
+
+// The value of a kernel constant of data/constants.tsv: "CLONE_NEWUSER", "AF_ALG", "SOL_TCP".
+std::optional<std::uint64_t> constant(std::string_view symbol);
+// A value in words: symbols of the call's argument joined with '|', or hex. "CLONE_VM|SIGCHLD".
+std::string value_text(std::string_view syscall, unsigned index, std::uint64_t value);
+
+// The other architecture's way to make the same call: calls that x86_64 keeps and aarch64 never had
+// (open, fork, poll, ...) and the modern call that C libraries use there. data/legacy.tsv.
+struct LegacyCall {
+  std::string legacy;                // "open"
+  std::vector<std::string> modern;   // {"openat"}
+};
+std::span<const LegacyCall> legacy_calls();
+
+}  // namespace whittle::syscalls

@@ -1,0 +1,41 @@
+"""What every cli and live test needs: the binary under test, running it, and skipping with a reason."""
+
+import json
+import os
+import subprocess
+import sys
+
+WHITTLE = os.environ["WHITTLE"]
+BUILD = os.environ["WHITTLE_BUILD"]
+SOURCE = os.environ["WHITTLE_SOURCE"]
+
+
+def skip(reason):
+    """Ends the test as skipped. In CI nothing may skip: there it fails."""
+    print("skipped:", reason)
+    sys.exit(1 if os.environ.get("CI") else 77)
+
+
+def require_root():
+    if os.geteuid() != 0:
+        skip("needs root")
+
+
+def program(name):
+    """The path of a program built from tests/programs."""
+    return os.path.join(BUILD, "programs", name)
+
+
+def whittle(*args, expect=0, stdin=None, timeout=120, **kwargs):
+    """Runs whittle and checks its exit status. Returns the finished process (text mode)."""
+    done = subprocess.run([WHITTLE, *map(str, args)], input=stdin, capture_output=True, text=True,
+                          timeout=timeout, errors="replace", **kwargs)
+    if expect is not None and done.returncode != expect:
+        raise AssertionError(f"whittle {' '.join(map(str, args))}: exit {done.returncode}, expected {expect}\n"
+                             f"stdout: {done.stdout[-3000:]}\nstderr: {done.stderr[-3000:]}")
+    return done
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
