@@ -12,7 +12,7 @@ else()
   file(GLOB bpf_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bpf/*.h)
   add_custom_command(
     OUTPUT ${WHITTLE_RECORDER_OBJECT}
-    COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror
+    COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror
             -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
             -I${CMAKE_SOURCE_DIR}/bpf -c ${CMAKE_SOURCE_DIR}/bpf/recorder.bpf.c
             -o ${WHITTLE_RECORDER_OBJECT}

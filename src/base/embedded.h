@@ -7,10 +7,10 @@
 
 #include <string_view>
 
-#define WHITTLE_EMBEDDED(name)                                                       \
-  extern "C" const char embedded_##name##_begin[];                                   \
-  extern "C" const char embedded_##name##_end[];                                     \
-  inline std::string_view embedded_##name() {                                        \
-    return {embedded_##name##_begin,                                                 \
+#define WHITTLE_EMBEDDED(name)                                                          \
+  extern "C" const char embedded_##name##_begin[];                                      \
+  extern "C" const char embedded_##name##_end[];                                        \
+  inline std::string_view embedded_##name() {                                           \
+    return {embedded_##name##_begin,                                                    \
             static_cast<std::size_t>(embedded_##name##_end - embedded_##name##_begin)}; \
   }

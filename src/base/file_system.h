@@ -25,7 +25,8 @@ Result<void> write_file(const std::string& path, std::string_view content);
 Result<void> check_writable(const std::string& path);
 
 // A fresh directory under $TMPDIR or /tmp, mode 0700; removed with all that is in it when it goes.
-// Does not cross into other file systems mounted below it. Move-only.
+// Does not cross into other file systems mounted below it; a bind mount of the same file system
+// cannot be told apart, so whoever mounts below it unmounts first. Move-only.
 class TemporaryDirectory {
  public:
   static Result<TemporaryDirectory> create(std::string_view prefix);
@@ -36,6 +37,8 @@ class TemporaryDirectory {
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
 
   const std::string& path() const { return path_; }
+  // Gives the directory up: it stays where it is.
+  void keep() { path_.clear(); }
 
  private:
   explicit TemporaryDirectory(std::string path) : path_(std::move(path)) {}

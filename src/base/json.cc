@@ -51,7 +51,7 @@ const Value* Value::find(std::string_view key) const {
 }
 
 const char* Value::type_name() const {
-  constexpr const char* kNames[] = {"null",   "a boolean", "a number", "a number",
+  constexpr const char* kNames[] = {"null",     "a boolean", "a number", "a number",
                                     "a number", "a string",  "an array", "an object"};
   return kNames[data_.index()];
 }

@@ -112,8 +112,9 @@ class View {
   // An input error at this place.
   tl::unexpected<Error> error(std::string message, std::string hint = {}) const;
 
-  Result<View> at(std::string_view key) const;                 // missing: an error
-  Result<std::optional<View>> find(std::string_view key) const;  // missing: nullopt; not an object: error
+  Result<View> at(std::string_view key) const;  // missing: an error
+  Result<std::optional<View>> find(
+      std::string_view key) const;  // missing: nullopt; not an object: error
   Result<std::vector<View>> items() const;
   Result<std::vector<std::pair<std::string, View>>> members() const;
   Result<std::string> string() const;

@@ -64,8 +64,7 @@ Result<std::string> find_program(const std::string& program) {
     std::string candidate = (directory.empty() ? "." : directory) + "/" + program;
     if (look_up(candidate) == Lookup::kFound) return candidate;
   }
-  return input_error("no such command in PATH", printable(program),
-                     "give its path, or install it");
+  return input_error("no such command in PATH", printable(program), "give its path, or install it");
 }
 
 namespace {
@@ -164,8 +163,8 @@ Result<pid_t> spawn(const std::string& path, std::vector<std::string> argv,
   environment.insert(environment.end(), options.add_environment.begin(),
                      options.add_environment.end());
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, path.c_str(), &actions, &attributes,
-                                  pointers(argv).data(), pointers(environment).data());
+  const int error = ::posix_spawn(&pid, path.c_str(), &actions, &attributes, pointers(argv).data(),
+                                  pointers(environment).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return errno_error(ErrorKind::kEnvironment, "cannot start", error, path);

@@ -26,8 +26,8 @@ struct ExitStatus {
 Result<std::string> find_program(const std::string& program);
 
 struct CommandOptions {
-  std::string standard_input;        // what the program reads
-  double time_limit = 60;            // seconds; then SIGKILL and an error
+  std::string standard_input;  // what the program reads
+  double time_limit = 60;      // seconds; then SIGKILL and an error
   std::size_t output_limit = 16U << 20U;
   std::vector<std::string> add_environment;  // "NAME=value", on top of our own
 };

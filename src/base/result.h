@@ -64,15 +64,15 @@ tl::unexpected<Error> errno_error(ErrorKind kind, std::string message, int errnu
 
 #define WHITTLE_CONCAT_(a, b) a##b
 #define WHITTLE_CONCAT(a, b) WHITTLE_CONCAT_(a, b)
-#define TRY_ASSIGN_(lhs, expr, tmp)                            \
-  auto tmp = (expr);                                           \
-  if (!tmp) return tl::unexpected(std::move(tmp).error());     \
+#define TRY_ASSIGN_(lhs, expr, tmp)                        \
+  auto tmp = (expr);                                       \
+  if (!tmp) return tl::unexpected(std::move(tmp).error()); \
   lhs = *std::move(tmp)
 // Declares or assigns `lhs` from a Result, or returns its error from the enclosing function.
 #define TRY_ASSIGN(lhs, expr) TRY_ASSIGN_(lhs, expr, WHITTLE_CONCAT(result_, __LINE__))
 // The same for a Result<void>.
-#define TRY(expr)                                                                    \
-  do {                                                                               \
-    auto result_of_try = (expr);                                                     \
-    if (!result_of_try) return tl::unexpected(std::move(result_of_try).error());     \
+#define TRY(expr)                                                                \
+  do {                                                                           \
+    auto result_of_try = (expr);                                                 \
+    if (!result_of_try) return tl::unexpected(std::move(result_of_try).error()); \
   } while (false)

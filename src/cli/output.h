@@ -14,9 +14,20 @@ void print_error(const Error& error);
 void print_warning(std::string_view text);  // "whittle: warning: TEXT"
 void print_note(std::string_view text);     // "whittle: TEXT"
 
-// Standard output, whole and flushed; a closed pipe ends the program quietly, a full disk is an error.
+// Standard output, whole and flushed. A full disk is an error (kind environment). A pipe whose
+// reader has gone is none: the text is dropped, so that the verb ends with its own exit code; a
+// verb that goes on printing gets an error from the second time on, which ends the program quietly
+// with 0.
 Result<void> print_result(std::string_view text);
 Result<void> print_json(const json::Value& value);  // with a newline at the end
+
+// The place of an error from writing to standard output; and whether its reader has gone.
+inline constexpr std::string_view kStandardOutput = "standard output";
+bool output_closed();
+
+// A line on standard error that replaces itself, when standard error is a terminal; else nothing.
+void show_progress(std::string_view text);
+void end_progress();  // takes that line away
 
 // True when standard output is a terminal and NO_COLOR is not set.
 bool use_colour();

@@ -1,1 +1,12 @@
-// placeholder until the room is written
+#include "cli/verbs_list.h"
+
+namespace whittle::cli {
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> all = {record_verb(), merge_verb(), generate_verb(),
+                                        verify_verb(), probe_verb(), baseline_verb(),
+                                        syscall_verb()};
+  return all;
+}
+
+}  // namespace whittle::cli

@@ -1,8 +1,8 @@
 // Evidence: what is known of a workload's use of system calls. The file format is docs/evidence.md.
 //
 // A value type. Runs are what was observed; everything else (the top-level "syscalls" of the file)
-// is derived from them. Merging is the union of runs by id: of two runs with one id the complete one
-// wins, else the longer one, so any order and any repetition give the same result.
+// is derived from them. Merging is the union of runs by id: of two runs with one id the complete
+// one wins, else the longer one, so any order and any repetition give the same result.
 #pragma once
 
 #include <cstdint>
@@ -46,12 +46,13 @@ struct Observation {
   std::uint64_t refused = 0;  // refused by a filter in force: never counts as needed
   double first = 0;           // seconds since the start of the run
   double last = 0;
-  std::vector<std::string> phases;             // in the order startup, ready, exercises, stop
-  std::map<std::string, std::uint64_t> errnos; // "ENOENT" -> 12; kernel-internal names kept
-  std::vector<ArgumentValues> args;            // sorted by index
-  std::vector<TupleValues> tuples;             // sorted by indexes
+  std::vector<std::string> phases;              // in the order startup, ready, exercises, stop
+  std::map<std::string, std::uint64_t> errnos;  // "ENOENT" -> 12; kernel-internal names kept
+  std::vector<ArgumentValues> args;             // sorted by index
+  std::vector<TupleValues> tuples;              // sorted by indexes
 
-  // Calls that did something other than return ENOSYS or be refused. 0: nothing needs the call.
+  // Calls that did something other than return ENOSYS or be refused, at most: a refusal may itself
+  // have returned ENOSYS, and is then in both numbers. 0: nothing needs the call.
   std::uint64_t needed() const;
   bool operator==(const Observation&) const = default;
 };
@@ -60,17 +61,17 @@ struct Run {
   std::string id;      // unique: 16 or more characters of [0-9a-f-]
   std::string source;  // "ebpf", "ptrace", "strace", "audit", "scan", ...
   syscalls::Arch arch = syscalls::Arch::kX86_64;  // native ABI of the machine
-  std::string kernel;   // uname -r
-  std::string started;  // RFC 3339, UTC
-  double duration = 0;  // seconds
+  std::string kernel;                             // uname -r
+  std::string started;                            // RFC 3339, UTC
+  double duration = 0;                            // seconds
   bool complete = false;
   std::map<std::string, std::uint64_t> lost;  // kind of loss -> how many; all zero when complete
   std::string timing = "native";              // "native" or "perturbed"
-  std::string under = "none";                 // the filter it was recorded under: "fallbacks", a baseline, "none"
+  std::string under = "none";  // the filter it was recorded under: "fallbacks", a baseline, "none"
   std::vector<std::string> command;
-  std::optional<int> exit;                    // the shell's convention: 128 + signal
-  std::vector<std::string> notes;             // what a reader must know: "set-id program lost its privilege"
-  std::vector<Observation> syscalls;          // sorted by arch, then nr; unique
+  std::optional<int> exit;         // the shell's convention: 128 + signal
+  std::vector<std::string> notes;  // what a reader must know: "set-id program lost its privilege"
+  std::vector<Observation> syscalls;  // sorted by arch, then nr; unique
   bool operator==(const Run&) const = default;
 };
 
@@ -85,12 +86,13 @@ struct Evidence {
 
 // Reads a file's text; `place` names it in errors. Unknown keys are ignored (fields may be added);
 // a wrong schema, a wrong type, a number that contradicts its name, an unsorted or repeated entry
-// that would change the meaning are errors with their place. The top-level "syscalls" is not trusted:
-// it is derived anew.
+// that would change the meaning are errors with their place. The top-level "syscalls" is not
+// trusted: it is derived anew.
 Result<Evidence> read(std::string_view text, std::string_view place);
 // Deterministic: the same evidence gives the same bytes. Ends with a newline.
 std::string write(const Evidence& evidence);
-// Union of runs by id. The workload is the first one that is not empty.
+// Union of runs by id, whatever the order of the parts. The workload is the first in byte order
+// that is not empty.
 Evidence merge(std::span<const Evidence> parts);
 
 // "ENOENT" for 2; kernel-internal ones too (ERESTARTSYS for 512); "E123" for one without a name.

@@ -12,9 +12,10 @@ namespace whittle::filter {
 
 // How rules reach libseccomp.
 //  kNative: as documented; conditions of a rule are ANDed. What `verify --runtime none` loads.
-//  kRunc:   as runc 1.1 does: a repeated index makes all conditions of the rule an OR, rules equal to
-//           the default are dropped, unknown names are skipped, an ENOSYS stub for numbers above the
-//           newest name stands in front (docs/runtimes.md).
+//  kRunc:   as runc 1.1 does: a repeated index makes all conditions of the rule an OR, rules equal
+//  to
+//           the default are dropped, unknown names are skipped, an ENOSYS stub for numbers above
+//           the newest name stands in front (docs/runtimes.md).
 //  kCrun:   as crun does: the same without the stub.
 enum class Flavour { kNative, kRunc, kCrun };
 
@@ -22,6 +23,11 @@ struct Compiled {
   Program program;
   std::vector<std::string> skipped;  // names that this libseccomp does not know, sorted
 };
+
+// The native ABI of the machine that the profile is for, which every runtime adds to what is
+// listed: that of this machine when the profile lists an ABI of its family or none at all, else
+// that of the first that is listed.
+syscalls::Arch native_arch(const profile::Profile& profile);
 
 // Runs libseccomp in a child process with a limit, because some legal rule sets make it loop for
 // ever: that is an error with the limit's name, never a hang.

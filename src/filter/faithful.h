@@ -1,7 +1,7 @@
-// Does libseccomp compile a profile as it is documented? (facts: it miscompiles some legal rule sets.)
+// Does libseccomp compile a profile as it is documented? (facts: it miscompiles some legal rule
+// sets.)
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,7 +16,7 @@ struct Difference {
   syscalls::Arch arch;
   std::string syscall;
   std::uint32_t nr;
-  std::array<std::uint64_t, 6> args;  // the witness
+  Arguments args;  // the witness
   profile::Verdict documented;
   profile::Verdict compiled;
 };
@@ -24,7 +24,7 @@ struct Difference {
 // Compares the program with the documented meaning for every known number of every listed
 // architecture: at a witness of every path of the program, and at the boundary values of every
 // condition. Empty: they agree at all of them.
-Result<std::vector<Difference>> differences(const profile::Profile& profile,
-                                            const Program& program, Flavour flavour);
+Result<std::vector<Difference>> differences(const profile::Profile& profile, const Program& program,
+                                            Flavour flavour);
 
 }  // namespace whittle::filter

@@ -10,9 +10,10 @@
 
 namespace whittle::filter {
 
-// Newest first. Attaches with ptrace (PTRACE_SEIZE), stops the thread for the read, lets it go on as
-// it was: running, or stopped when it was stopped. Needs CAP_SYS_ADMIN and no filter on ourselves
-// (ptrace(2), PTRACE_SECCOMP_GET_FILTER), else an error of kind environment that says which.
+// Newest first. Attaches with ptrace (PTRACE_SEIZE), stops the thread for the read, lets it go on
+// as it was: running, or stopped when it was stopped. Needs CAP_SYS_ADMIN and no filter on
+// ourselves (ptrace(2), PTRACE_SECCOMP_GET_FILTER), else an error of kind environment that says
+// which.
 Result<std::vector<Program>> read_back(pid_t pid);
 
 }  // namespace whittle::filter

@@ -1,1 +1,283 @@
-// placeholder until the room is written
+#include "host/launch.h"
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/file_system.h"
+#include "base/text.h"
+
+extern char** environ;
+
+namespace whittle::host {
+
+namespace {
+
+// What the child could not do, as it reports it.
+enum class Step : std::int32_t { kNoNewPrivileges, kFilter, kExecute };
+
+struct Report {
+  Step step;
+  std::int32_t errnum;
+};
+
+// The exit status of a child that never ran its program.
+constexpr int kNotStarted = 127;
+
+// include/linux/sched.h: set by fork, cleared by execve, kept while the process is a zombie.
+constexpr std::uint64_t kForkedButNotExecuted = 0x40;
+
+// All that the child needs, made before fork: between fork and execve only async-signal-safe calls
+// are allowed, and no memory may be asked for.
+struct ChildPlan {
+  const char* program;
+  char* const* argv;
+  const sock_fprog* filter;  // null when there is none
+  unsigned filter_flags;
+  bool no_new_privileges;
+  bool output_to_stderr;
+  int output;
+  pid_t parent;
+  int launcher_end;
+  int channel;  // a byte comes in when the child may go; a Report goes out when it could not
+};
+
+[[noreturn]] void give_up(const ChildPlan& plan, Step step) {
+  const Report report{step, errno};
+  // A filter may refuse this too; then Launched::finish_release() sees that nothing was run.
+  [[maybe_unused]] const ssize_t written = ::write(plan.channel, &report, sizeof report);
+  ::_exit(kNotStarted);
+}
+
+// Ignored and handled signals, and the mask, as a program expects them.
+void reset_signals() {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  // The two that cannot be set, and those that the C library keeps, are refused: that is fine.
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) ::sigaction(signal, &action, nullptr);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+[[noreturn]] void run_child(const ChildPlan& plan) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != plan.parent) ::_exit(kNotStarted);  // it died before the line above
+  ::close(plan.launcher_end);  // else the launcher's end would never be the last one to close
+  reset_signals();
+  if (plan.output_to_stderr) ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  if (plan.output >= 0) ::dup2(plan.output, STDOUT_FILENO);
+  char byte = 0;
+  ssize_t got = 0;
+  do {
+    got = ::read(plan.channel, &byte, 1);
+  } while (got < 0 && errno == EINTR);
+  if (got != 1) ::_exit(kNotStarted);  // given up by the launcher
+  ::prctl(PR_SET_PDEATHSIG, 0);
+  if (plan.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    give_up(plan, Step::kNoNewPrivileges);
+  }
+  // No call may come between the filter and execve: the filter may not let it pass.
+  if (plan.filter != nullptr &&
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan.filter_flags, plan.filter) != 0) {
+    give_up(plan, Step::kFilter);
+  }
+  ::execve(plan.program, plan.argv, environ);
+  give_up(plan, Step::kExecute);
+}
+
+// With every signal blocked, so that no handler of ours runs in the child.
+pid_t fork_child(const ChildPlan& plan) {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
+  const pid_t pid = ::fork();
+  if (pid == 0) run_child(plan);
+  const int error = errno;
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return pid;
+}
+
+// `siginfo_t` of a process that ended, as waitid(2) fills it.
+ExitStatus status_of(const siginfo_t& info) {
+  return info.si_code == CLD_EXITED ? ExitStatus{info.si_status, 0} : ExitStatus{0, info.si_status};
+}
+
+// Whether the process has passed execve since it was forked: field 9 of /proc/PID/stat (proc(5)).
+// It works for a zombie too, whose exit status alone would not do: a program may exit with 127 by
+// itself. nullopt when the file cannot be read (waited for already, hidden by hidepid).
+std::optional<bool> has_executed(pid_t pid) {
+  const auto stat = read_file(format("/proc/{}/stat", pid));
+  if (!stat) return std::nullopt;
+  // The second field is the name in parentheses; it may hold blanks and parentheses.
+  const auto name_end = stat->rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  const auto fields = split(std::string_view(*stat).substr(name_end + 1), ' ');
+  const auto flags = fields.size() > 7 ? parse_u64(fields[7]) : std::nullopt;
+  if (!flags) return std::nullopt;
+  return (*flags & kForkedButNotExecuted) == 0;
+}
+
+constexpr const char* kExecveHint = "a profile must allow execve, or nothing runs under it";
+
+tl::unexpected<Error> report_error(const Report& report, const std::string& program,
+                                   bool filtered) {
+  switch (report.step) {
+    case Step::kNoNewPrivileges:
+      return errno_error(ErrorKind::kEnvironment, "cannot set no_new_privileges", report.errnum);
+    case Step::kFilter:
+      return errno_error(
+          ErrorKind::kEnvironment, "cannot load the filter", report.errnum, {},
+          report.errnum == EACCES ? "a filter needs no_new_privileges, or CAP_SYS_ADMIN" : "");
+    case Step::kExecute:
+      break;
+  }
+  const bool refused = filtered && (report.errnum == EPERM || report.errnum == ENOSYS);
+  return errno_error(ErrorKind::kInput, format("cannot run {}", printable(program)), report.errnum,
+                     {}, refused ? kExecveHint : "");
+}
+
+// Why a child that reported nothing never ran its program.
+tl::unexpected<Error> silent_error(const ExitStatus& status, const std::string& program,
+                                   bool filtered) {
+  const std::string what = format("cannot run {}: ", printable(program));
+  if (filtered && status.signal == SIGSYS) {
+    return input_error(what + "the profile kills execve", {}, kExecveHint);
+  }
+  if (filtered && status.code == kNotStarted) {
+    return input_error(what + "the profile refuses execve", {}, kExecveHint);
+  }
+  return environment_error(what + status.text() + " before it was started");
+}
+
+}  // namespace
+
+Result<Launched> launch(const LaunchSpec& spec) {
+  if (spec.filter && (spec.filter->empty() || spec.filter->size() > BPF_MAXINSNS)) {
+    return bug(format("a filter of {} instructions cannot be loaded", spec.filter->size()));
+  }
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return errno_error(ErrorKind::kEnvironment, "cannot make a socket pair", errno);
+  }
+  UniqueFd ours(ends[0]);
+  const UniqueFd theirs(ends[1]);
+  std::vector<std::string> arguments = spec.argv;
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  filter::Program filter = spec.filter.value_or(filter::Program{});
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  const ChildPlan plan{
+      .program = spec.program.c_str(),
+      .argv = argv.data(),
+      .filter = filter.empty() ? nullptr : &program,
+      .filter_flags = spec.log_refusals ? static_cast<unsigned>(SECCOMP_FILTER_FLAG_LOG) : 0U,
+      .no_new_privileges = spec.no_new_privileges,
+      .output_to_stderr = spec.output_to_stderr,
+      .output = spec.output,
+      .parent = ::getpid(),
+      .launcher_end = ours.get(),
+      .channel = theirs.get(),
+  };
+  const pid_t pid = fork_child(plan);
+  if (pid < 0) return errno_error(ErrorKind::kEnvironment, "cannot fork", errno);
+  Launched child;
+  child.pid_ = pid;
+  child.pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!child.pidfd_.valid()) {
+    const int error = errno;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return errno_error(ErrorKind::kEnvironment, "cannot open a pidfd", error, {},
+                       "Linux 5.3 or later is needed");
+  }
+  child.channel_ = std::move(ours);
+  child.program_ = spec.program;
+  child.filtered_ = spec.filter.has_value();
+  return child;
+}
+
+Launched& Launched::operator=(Launched&& other) noexcept {
+  Launched taken(std::move(other));
+  std::swap(pid_, taken.pid_);
+  std::swap(pidfd_, taken.pidfd_);
+  std::swap(channel_, taken.channel_);
+  std::swap(program_, taken.program_);
+  std::swap(filtered_, taken.filtered_);
+  std::swap(status_, taken.status_);
+  return *this;
+}
+
+Launched::~Launched() {
+  if (!pidfd_.valid() || status_) return;
+  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  wait();
+}
+
+Result<void> Launched::begin_release() {
+  const char byte = 0;
+  // EPIPE: the child is dead; finish_release() says how.
+  if (::send(channel_.get(), &byte, 1, MSG_NOSIGNAL) < 0 && errno != EPIPE) {
+    return errno_error(ErrorKind::kEnvironment, "cannot release the child", errno);
+  }
+  return {};
+}
+
+Result<void> Launched::finish_release() {
+  Report report{};
+  ssize_t got = 0;
+  do {
+    got = ::read(channel_.get(), &report, sizeof report);
+  } while (got < 0 && errno == EINTR);
+  channel_.reset();
+  if (got == static_cast<ssize_t>(sizeof report)) {
+    wait();
+    return report_error(report, program_, filtered_);
+  }
+  // End of file: execve closed the channel, or the child is gone.
+  if (has_executed(pid_).value_or(!poll())) return {};
+  return silent_error(wait(), program_, filtered_);
+}
+
+Result<void> Launched::release() {
+  TRY(begin_release());
+  return finish_release();
+}
+
+ExitStatus Launched::wait() {
+  while (!status_) {
+    siginfo_t info = {};
+    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) == 0) {
+      status_ = status_of(info);
+    } else if (errno != EINTR) {
+      status_ = ExitStatus{kNotStarted, 0};  // somebody else waited for it: see the header
+    }
+  }
+  return *status_;
+}
+
+std::optional<ExitStatus> Launched::poll() {
+  if (status_) return status_;
+  siginfo_t info = {};
+  if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) == 0 &&
+      info.si_pid != 0) {
+    status_ = status_of(info);
+  }
+  return status_;
+}
+
+}  // namespace whittle::host

@@ -1,4 +1,5 @@
-// Starting a program natively: forked, held, prepared (a filter, a recorder), then let go to execve.
+// Starting a program natively: forked, held, prepared (a filter, a recorder), then let go to
+// execve.
 //
 //   TRY_ASSIGN(Launched child, launch(spec));
 //   ... attach a recorder to child.pid() ...
@@ -20,39 +21,42 @@
 namespace whittle::host {
 
 struct LaunchSpec {
-  std::string program;             // a path: see find_program()
-  std::vector<std::string> argv;   // argv[0] included
+  std::string program;                    // a path: see find_program()
+  std::vector<std::string> argv;          // argv[0] included
   std::optional<filter::Program> filter;  // loaded between fork and execve
   bool log_refusals = false;              // SECCOMP_FILTER_FLAG_LOG
   // prctl(PR_SET_NO_NEW_PRIVS). Without it a filter needs CAP_SYS_ADMIN.
   bool no_new_privileges = false;
-  bool output_to_stderr = false;          // the program's standard output goes to our standard error
+  bool output_to_stderr = false;  // the program's standard output goes to our standard error
+  int output = -1;                // a descriptor of ours that becomes its standard output; -1: ours
 };
 
 // The child is killed with the launcher when the launcher dies before release(); from then on it is
-// on its own. Move-only. The child is in our process group, so that Ctrl-C reaches it.
+// on its own. Move-only. The child is in our process group, so that Ctrl-C reaches it. It starts
+// with no signal blocked and none ignored, our environment, our standard input and error.
 class Launched {
  public:
   Launched(Launched&&) noexcept = default;
-  Launched& operator=(Launched&&) noexcept = default;
+  Launched& operator=(Launched&& other) noexcept;
   // Kills the child when it was not waited for.
   ~Launched();
 
   pid_t pid() const { return pid_; }
   int pidfd() const { return pidfd_.get(); }
 
-  // Lets the child load its filter and call execve. Returns when execve succeeded, or with the error
-  // that it, or loading the filter, met. REQUIRES: called once.
-  // NOTE: with a ptracer attached execve does not finish until the tracer lets the child go on; then
-  // use begin_release() and finish_release().
+  // Lets the child load its filter and call execve. Returns when execve succeeded, or with the
+  // error that it, or loading the filter, met. REQUIRES: called once. NOTE: with a ptracer attached
+  // execve does not finish until the tracer lets the child go on; then use begin_release() and
+  // finish_release().
   Result<void> release();
   Result<void> begin_release();
   // REQUIRES: the child has passed execve, or died.
   Result<void> finish_release();
 
-  // Waits for the end; EINTR is retried.
+  // Waits for the end; EINTR is retried. Can be called again. REQUIRES: nobody else (a tracer's
+  // waitpid(-1)) has reaped the child; then the status is lost and exit status 127 is returned.
   ExitStatus wait();
-  // When it has ended, without blocking.
+  // The same, without blocking: nullopt while it runs.
   std::optional<ExitStatus> poll();
 
  private:
@@ -60,11 +64,17 @@ class Launched {
   Launched() = default;
   pid_t pid_ = -1;
   UniqueFd pidfd_;
-  UniqueFd go_;      // one byte lets the child go
-  UniqueFd report_;  // the child's error, or end of file when execve closed it
+  UniqueFd channel_;  // one byte lets the child go; back comes its error, or end of file by execve
   std::string program_;
+  bool filtered_ = false;
+  std::optional<ExitStatus> status_;  // once it was waited for
 };
 
+// Forks and holds the child. REQUIRES: called on a thread that outlives the release
+// (PR_SET_PDEATHSIG goes by thread). Errors: out of processes or descriptors (environment). What
+// only the child can find out is an error of release(): execve's, with kind input; loading the
+// filter without the privilege, with kind environment; a profile that refuses execve itself, with
+// kind input.
 Result<Launched> launch(const LaunchSpec& spec);
 
 }  // namespace whittle::host

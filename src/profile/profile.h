@@ -5,6 +5,7 @@
 //   profile.rules()[0].args   // conditions of one rule are a conjunction; rules of a call a union
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,8 +35,8 @@ struct Condition {
 
 struct Rule {
   std::vector<std::string> names;
-  Verdict verdict;               // errno: data is the errno, 1 (EPERM) when the document gives none
-  std::vector<Condition> args;   // all must hold
+  Verdict verdict;  // errno and trace: data is the errno, 1 (EPERM) when the document gives none
+  std::vector<Condition> args;  // all must hold
   bool operator==(const Rule&) const = default;
 };
 
@@ -47,6 +48,8 @@ class Profile {
     // (SCMP_ARCH_S390X) are kept as they are.
     std::vector<std::string> architectures;  // OCI names
     std::vector<std::string> flags;
+    // True for `"flags": []`: no flags at all. Without the key runtimes set SPEC_ALLOW.
+    bool no_flags = false;
     std::string listener_path;
     std::string listener_metadata;
     std::vector<Rule> rules;
@@ -68,23 +71,29 @@ class Profile {
   Parts parts_;
 };
 
-// Reads plain OCI JSON. Errors name line and JSON pointer. Docker-only keys (archMap, includes,
-// excludes, minKernel, name) are errors here with a hint that says why: a runtime ignores them
-// silently. A name that no architecture has is kept; see unknown_names().
+// Reads plain OCI JSON. Errors name line and JSON pointer. Docker-only keys that change the meaning
+// (archMap, includes, excludes, name, errno) are errors here with a hint that says why: a runtime
+// ignores them silently. `comment`, and such a key that says nothing (`"includes": {}`), are let
+// pass. A name that no architecture has is kept; see unknown_names(). Limits: docs/profile.md.
 Result<Profile> read_oci(std::string_view text, std::string_view place);
 
 // Names in the rules that no Linux architecture has (a typo, or newer than our table), sorted.
 std::vector<std::string> unknown_names(const Profile& profile);
 
-// Sorted (architectures, rules, names), one rule group a line, the same bytes every time. Unconditional
-// rules of one verdict are one group. Ends with a newline. read_oci(write_oci(p)) means the same as p.
+// Sorted (architectures, rules, names), one rule group a line, the same bytes every time.
+// Unconditional rules of one verdict are one group; a group over 100 columns has a line for each
+// first letter, so that a new name changes one line. Ends with a newline. read_oci(write_oci(p))
+// means the same as p, to documented_verdict() and to runtimes: a rule that is shadowed is kept,
+// behind what shadows it.
 std::string write_oci(const Profile& profile);
 
-// The documented meaning (OCI spec, seccomp_rule_add(3)): rules of a call are a union, conditions of
-// a rule a conjunction; among matching rules an unconditional one wins, then the first. `arch` must
-// be listed or native of a listed one, else kill_thread (libseccomp's bad-architecture action).
-// On ABIs that compare 32 bits (syscalls::compares_64_bits) arguments and values are cut to 32 bits.
+// The documented meaning (OCI spec, seccomp_rule_add(3)): rules of a call are a union, conditions
+// of a rule a conjunction; among matching rules an unconditional one wins, then the first. `arch`
+// must be listed or native of a listed one, else kill_thread (libseccomp's bad-architecture
+// action); when none that whittle knows is listed, the host's native one counts, as runtimes add
+// it. On ABIs that compare 32 bits (syscalls::compares_64_bits) arguments and values are cut to 32
+// bits.
 Verdict documented_verdict(const Profile& profile, syscalls::Arch arch, std::string_view name,
-                           const std::uint64_t (&args)[6]);
+                           const std::array<std::uint64_t, 6>& args);
 
 }  // namespace whittle::profile

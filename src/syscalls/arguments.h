@@ -14,8 +14,8 @@ enum class ArgumentKind : std::uint8_t { kFlags, kEnum, kMode };
 // The first level of `generate --arguments` at which observed values become rules.
 enum class Level : std::uint8_t { kBase, kSafe, kAll };
 
-// One recorded unit of a call: a single argument (one index) or a tuple (two or three), whose values
-// are kept together.
+// One recorded unit of a call: a single argument (one index) or a tuple (two or three), whose
+// values are kept together.
 struct ArgumentSpec {
   std::string syscall;
   std::vector<std::uint8_t> indexes;  // 1..3 of them, ascending
@@ -42,12 +42,17 @@ std::optional<ArgumentKind> kind_from_name(std::string_view name);
 std::optional<std::uint64_t> constant(std::string_view symbol);
 // A value in words: symbols of the call's argument joined with '|', or hex. "CLONE_VM|SIGCHLD".
 std::string value_text(std::string_view syscall, unsigned index, std::uint64_t value);
+// The same for each value of a tuple of the table, read in the light of the values before it, since
+// what a protocol or an option means depends on the family or the level:
+// {"AF_NETLINK", "SOCK_RAW|SOCK_CLOEXEC", "NETLINK_ROUTE"}. REQUIRES: as many values as indexes.
+std::vector<std::string> tuple_text(std::string_view syscall, std::span<const unsigned> indexes,
+                                    std::span<const std::uint64_t> values);
 
 // The other architecture's way to make the same call: calls that x86_64 keeps and aarch64 never had
 // (open, fork, poll, ...) and the modern call that C libraries use there. data/legacy.tsv.
 struct LegacyCall {
-  std::string legacy;                // "open"
-  std::vector<std::string> modern;   // {"openat"}
+  std::string legacy;               // "open"
+  std::vector<std::string> modern;  // {"openat"}
 };
 std::span<const LegacyCall> legacy_calls();
 

@@ -1,0 +1,30 @@
+// The filter of a profile, for verbs that answer from what the kernel would run: eval, show, score.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "cli/verb.h"
+#include "filter/compile.h"
+#include "profile/profile.h"
+#include "syscalls/arch.h"
+
+namespace whittle::cli {
+
+// --runtime none|runc|crun: whose way of compiling counts; runc when it is not given.
+Option runtime_option();
+// --arch, --caps and --kernel: the setting in which a baseline is read (setting_of()).
+std::vector<Option> setting_options();
+
+filter::Flavour flavour_of(const Arguments& arguments);
+
+// The program, as that runtime would load it. Names that libseccomp does not know are skipped, as
+// in a runtime, and named in a warning.
+Result<filter::Program> compile_profile(const profile::Profile& profile,
+                                        const Arguments& arguments);
+
+// The ABIs that the program lets in: the listed ones, and the native one that runtimes add. In the
+// order of syscalls::kAllArches.
+std::vector<syscalls::Arch> covered_arches(const profile::Profile& profile);
+
+}  // namespace whittle::cli

@@ -1,0 +1,115 @@
+#include "cli/load_profile.h"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "base/file_system.h"
+#include "base/text.h"
+
+namespace whittle::cli {
+
+namespace {
+
+constexpr std::string_view kBaselinePrefix = "baseline:";
+constexpr std::size_t kMostProfileBytes = 64U << 20U;
+
+// include/uapi/linux/capability.h
+// clang-format off
+const std::array<std::string, 41> kCapabilities = {
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID",
+    "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG",
+    "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE"};
+// clang-format on
+
+Result<std::set<std::string>> read_caps(const std::string& list) {
+  std::set<std::string> caps;
+  if (list == "none") return caps;
+  for (const std::string& word : split(list, ',')) {
+    if (word == "docker") {
+      const auto& docker = profile::docker_default_caps();
+      caps.insert(docker.begin(), docker.end());
+      continue;
+    }
+    std::string name = word;
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    if (!name.starts_with("CAP_")) name.insert(0, "CAP_");
+    if (std::find(kCapabilities.begin(), kCapabilities.end(), name) == kCapabilities.end()) {
+      const auto near = nearest(name, kCapabilities);
+      return input_error(format("--caps: unknown capability \"{}\"", printable(word)), {},
+                         near ? format("did you mean {}?", *near)
+                              : "write them as in --caps docker,CAP_SYS_ADMIN");
+    }
+    caps.insert(std::move(name));
+  }
+  return caps;
+}
+
+Result<syscalls::Arch> read_family(const std::string& word) {
+  for (const syscalls::Arch arch : syscalls::kAllArches) {
+    if (word == syscalls::arch_name(arch) || word == syscalls::docker_arch(arch)) {
+      return syscalls::native_of(arch);
+    }
+  }
+  return input_error(format("--arch: unknown architecture \"{}\"", printable(word)), {},
+                     "known are x86_64 (amd64), x86, x32, aarch64 (arm64) and arm");
+}
+
+}  // namespace
+
+Result<LoadedProfile> load_document(const std::string& p, const profile::Setting& setting) {
+  if (p.starts_with(kBaselinePrefix)) {
+    TRY_ASSIGN(profile::Profile profile,
+               profile::baseline(std::string_view(p).substr(kBaselinePrefix.size()), setting));
+    std::string document = profile::write_oci(profile);
+    return LoadedProfile{std::move(profile), std::move(document)};
+  }
+  TRY_ASSIGN(std::string text, read_file(p, kMostProfileBytes));
+  TRY_ASSIGN(profile::Profile profile, profile::read_oci(text, p == "-" ? "standard input" : p));
+  return LoadedProfile{std::move(profile), std::move(text)};
+}
+
+Result<profile::Profile> load_profile(const std::string& p, const profile::Setting& setting) {
+  TRY_ASSIGN(LoadedProfile loaded, load_document(p, setting));
+  return std::move(loaded.profile);
+}
+
+profile::Setting default_setting() {
+  profile::Setting setting;
+  setting.arch = syscalls::native_of(syscalls::host_arch());
+  utsname names{};
+  if (::uname(&names) == 0) {
+    setting.kernel = profile::kernel_version(names.release).value_or(setting.kernel);
+  }
+  return setting;
+}
+
+Result<profile::Setting> setting_of(const Arguments& arguments) {
+  profile::Setting setting = default_setting();
+  if (const auto word = arguments.value("--arch")) {
+    TRY_ASSIGN(setting.arch, read_family(*word));
+  }
+  if (const auto list = arguments.value("--caps")) {
+    TRY_ASSIGN(setting.caps, read_caps(*list));
+  }
+  if (const auto text = arguments.value("--kernel")) {
+    const auto version = profile::kernel_version(*text);
+    if (!version) {
+      return input_error(format("--kernel: \"{}\" is no kernel version", printable(*text)), {},
+                         "write it as 6.18");
+    }
+    setting.kernel = *version;
+  }
+  return setting;
+}
+
+}  // namespace whittle::cli

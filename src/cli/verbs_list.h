@@ -1,0 +1,19 @@
+// The verbs, one a file (src/cli/verb_NAME.cc). verbs() in verb.h lists them.
+#pragma once
+
+#include "cli/verb.h"
+
+namespace whittle::cli {
+
+const Verb& record_verb();
+const Verb& merge_verb();
+const Verb& generate_verb();
+const Verb& show_verb();
+const Verb& eval_verb();
+const Verb& score_verb();
+const Verb& verify_verb();
+const Verb& probe_verb();
+const Verb& baseline_verb();
+const Verb& syscall_verb();
+
+}  // namespace whittle::cli

@@ -1,0 +1,363 @@
+#include "filter/compile.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <set>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "filter/stub.h"
+
+namespace whittle::filter {
+
+namespace {
+
+using profile::Action;
+using profile::Condition;
+using profile::Operator;
+using profile::Profile;
+using profile::Rule;
+using profile::Verdict;
+
+// A Docker-size profile takes 7 ms; what takes 2 s never ends.
+constexpr double kTimeLimit = 2.0;
+constexpr unsigned kConditionsThatCrunReads = 6;
+
+using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
+
+std::uint32_t scmp_action(const Verdict& verdict) {
+  switch (verdict.action) {
+    case Action::kKillProcess:
+      return SCMP_ACT_KILL_PROCESS;
+    case Action::kKillThread:
+      return SCMP_ACT_KILL_THREAD;
+    case Action::kTrap:
+      return SCMP_ACT_TRAP;
+    case Action::kErrno:
+      return SCMP_ACT_ERRNO(verdict.data);
+    case Action::kNotify:
+      return SCMP_ACT_NOTIFY;
+    case Action::kTrace:
+      return SCMP_ACT_TRACE(verdict.data);
+    case Action::kLog:
+      return SCMP_ACT_LOG;
+    case Action::kAllow:
+      return SCMP_ACT_ALLOW;
+  }
+  return SCMP_ACT_KILL_PROCESS;
+}
+
+scmp_compare scmp_operator(Operator op) {
+  switch (op) {
+    case Operator::kNe:
+      return SCMP_CMP_NE;
+    case Operator::kLt:
+      return SCMP_CMP_LT;
+    case Operator::kLe:
+      return SCMP_CMP_LE;
+    case Operator::kEq:
+      return SCMP_CMP_EQ;
+    case Operator::kGe:
+      return SCMP_CMP_GE;
+    case Operator::kGt:
+      return SCMP_CMP_GT;
+    case Operator::kMaskedEq:
+      return SCMP_CMP_MASKED_EQ;
+  }
+  return SCMP_CMP_EQ;
+}
+
+// libseccomp's token for "SCMP_ARCH_X86_64"; 0 when it does not know the architecture. Except for
+// x32 the token is the AUDIT_ARCH value.
+std::uint32_t arch_token(std::string_view oci_name) {
+  constexpr std::string_view kPrefix = "SCMP_ARCH_";
+  if (oci_name.substr(0, kPrefix.size()) == kPrefix) oci_name.remove_prefix(kPrefix.size());
+  std::string name(oci_name);
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return seccomp_arch_resolve_name(name.c_str());
+}
+
+bool repeats_an_index(std::span<const Condition> conditions) {
+  std::set<std::uint32_t> seen;
+  for (const Condition& condition : conditions) {
+    if (!seen.insert(condition.index).second) return true;
+  }
+  return false;
+}
+
+// Why libseccomp refused a rule, in the words of the profile.
+tl::unexpected<Error> rule_error(int error, const std::string& name, std::size_t rule) {
+  const std::string place = format("/syscalls/{}", rule);
+  switch (error) {
+    case EEXIST:
+      return input_error(format("libseccomp refuses the rule for {}: another rule with the same "
+                                "conditions has a different action",
+                                name),
+                         place, "keep one of the two; a runtime would not start the container");
+    case EINVAL:
+      return input_error(
+          format("libseccomp refuses the rule for {}: conditions or action not valid", name), place,
+          "libseccomp takes one condition for an argument in a rule, and errno values below 4096");
+    case EDOM:
+    case EOPNOTSUPP:
+      return input_error(format("libseccomp can't express the rule for {}", name), place);
+    default:
+      return input_error(
+          format("libseccomp refuses the rule for {}: {}", name, std::strerror(error)), place);
+  }
+}
+
+// What the child process does: profile -> libseccomp -> program.
+class Builder {
+ public:
+  Builder(const Profile& profile, Flavour flavour) : profile_(profile), flavour_(flavour) {}
+
+  // Writes the program to `program_fd`; returns the skipped names.
+  Result<std::set<std::string>> build(int program_fd) {
+    // All features, whatever the kernel of this machine has: the program must not depend on it.
+    seccomp_api_set(6);
+    TRY(start());
+    TRY(add_architectures());
+    for (std::size_t i = 0; i < profile_.rules().size(); ++i) TRY(add_rule(i));
+    TRY(write_stub(program_fd));
+    if (const int error = seccomp_export_bpf(context_.get(), program_fd); error < 0) {
+      return input_error(format("libseccomp made no program: {}", std::strerror(-error)));
+    }
+    return std::move(skipped_);
+  }
+
+ private:
+  Result<void> start() {
+    if (flavour_ == Flavour::kRunc && profile_.default_verdict().action == Action::kNotify) {
+      return input_error("runc refuses SCMP_ACT_NOTIFY as the default action", "/defaultAction");
+    }
+    context_.reset(seccomp_init(scmp_action(profile_.default_verdict())));
+    if (context_ == nullptr) {
+      return input_error("libseccomp refuses the default action", "/defaultAction");
+    }
+    return {};
+  }
+
+  // The native ABI first, as seccomp_init() has it in a runtime, then the others as listed.
+  Result<void> add_architectures() {
+    const auto native = native_arch(profile_);
+    TRY(add_architecture(std::string(syscalls::oci_arch(native)), "/architectures"));
+    if (native != syscalls::native_of(syscalls::host_arch())) {
+      seccomp_arch_remove(context_.get(), SCMP_ARCH_NATIVE);
+    }
+    const auto& listed = profile_.parts().architectures;
+    for (std::size_t i = 0; i < listed.size(); ++i) {
+      TRY(add_architecture(listed[i], format("/architectures/{}", i)));
+    }
+    return {};
+  }
+
+  Result<void> add_architecture(const std::string& name, const std::string& place) {
+    const std::uint32_t token = arch_token(name);
+    if (token == 0) return input_error("libseccomp does not know " + name, place);
+    const int error = seccomp_arch_add(context_.get(), token);
+    if (error == -EDOM) {
+      return input_error(name + " has the other byte order: libseccomp can't mix the two", place);
+    }
+    if (error < 0 && error != -EEXIST) {
+      return input_error(format("libseccomp refuses {}: {}", name, std::strerror(-error)), place);
+    }
+    return {};
+  }
+
+  Result<void> add_rule(std::size_t index) {
+    const Rule& rule = profile_.rules()[index];
+    const std::uint32_t action = scmp_action(rule.verdict);
+    if (action == scmp_action(profile_.default_verdict())) return {};
+    for (const std::string& name : rule.names) {
+      if (flavour_ == Flavour::kRunc && name == "write" && rule.verdict.action == Action::kNotify) {
+        return input_error("runc refuses SCMP_ACT_NOTIFY for write", format("/syscalls/{}", index));
+      }
+      const int number = seccomp_syscall_resolve_name(name.c_str());
+      if (number == __NR_SCMP_ERROR) {
+        skipped_.insert(name);
+      } else if (const int error = add_call(rule, action, number); error < 0) {
+        return rule_error(-error, name, index);
+      }
+    }
+    return {};
+  }
+
+  int add_call(const Rule& rule, std::uint32_t action, int number) {
+    std::span<const Condition> conditions = rule.args;
+    if (flavour_ == Flavour::kCrun) {
+      conditions =
+          conditions.first(std::min<std::size_t>(conditions.size(), kConditionsThatCrunReads));
+    }
+    std::vector<scmp_arg_cmp> comparisons;
+    for (const Condition& condition : conditions) {
+      comparisons.push_back(
+          {condition.index, scmp_operator(condition.op), condition.value, condition.value_two});
+    }
+    // Runtimes read a rule with a repeated index as one rule for each of its conditions.
+    if (flavour_ != Flavour::kNative && repeats_an_index(conditions)) {
+      for (const scmp_arg_cmp& comparison : comparisons) {
+        const int error = seccomp_rule_add_array(context_.get(), action, number, 1, &comparison);
+        if (error < 0) return error;
+      }
+      return 0;
+    }
+    return seccomp_rule_add_array(context_.get(), action, number,
+                                  static_cast<unsigned>(comparisons.size()), comparisons.data());
+  }
+
+  Result<void> write_stub(int program_fd) const {
+    if (flavour_ != Flavour::kRunc || !has_stub(profile_.default_verdict())) return {};
+    const Program stub = enosys_stub(newest_calls());
+    const auto size = static_cast<ssize_t>(stub.size() * sizeof(sock_filter));
+    if (::write(program_fd, stub.data(), static_cast<std::size_t>(size)) != size) {
+      return errno_error(ErrorKind::kEnvironment, "can't keep the compiled filter", errno);
+    }
+    return {};
+  }
+
+  // For each listed ABI, in order, the largest number that the profile names; 0 when it names none.
+  std::vector<NewestCall> newest_calls() const {
+    std::vector<NewestCall> calls;
+    for (const std::string& listed : profile_.parts().architectures) {
+      const std::uint32_t token = arch_token(listed);
+      const bool x32 = token == SCMP_ARCH_X32;
+      NewestCall newest{x32 ? SCMP_ARCH_X86_64 : token, x32, 0};
+      for (const Rule& rule : profile_.rules()) {
+        for (const std::string& name : rule.names) {
+          // Negative: a call of other architectures, or of none.
+          const int number = seccomp_syscall_resolve_name_arch(token, name.c_str());
+          if (number > 0) newest.nr = std::max(newest.nr, static_cast<std::uint32_t>(number));
+        }
+      }
+      calls.push_back(newest);
+    }
+    return calls;
+  }
+
+  const Profile& profile_;
+  Flavour flavour_;
+  Context context_{nullptr, &seccomp_release};
+  std::set<std::string> skipped_;
+};
+
+// What the child tells its parent: a letter, then texts that end with a NUL each. 'k' and the
+// skipped names, or 'e' and the message, the place and the hint of an error.
+std::string report_of(const Result<std::set<std::string>>& skipped) {
+  std::string report;
+  const auto append = [&report](const std::string& text) { report += text + '\0'; };
+  if (skipped) {
+    report = "k";
+    for (const std::string& name : *skipped) append(name);
+  } else {
+    report = "e";
+    append(skipped.error().message);
+    append(skipped.error().place);
+    append(skipped.error().hint);
+  }
+  return report;
+}
+
+[[noreturn]] void run_child(const Profile& profile, Flavour flavour, int program_fd,
+                            int report_fd) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const std::string report = report_of(Builder(profile, flavour).build(program_fd));
+  for (std::size_t sent = 0; sent < report.size();) {
+    const ssize_t n = ::write(report_fd, report.data() + sent, report.size() - sent);
+    if (n < 0 && errno != EINTR) ::_exit(1);
+    if (n > 0) sent += static_cast<std::size_t>(n);
+  }
+  ::_exit(0);
+}
+
+// Everything that the child writes until it closes its end; nullopt at the time limit.
+std::optional<std::string> read_report(int report_fd) {
+  std::string report;
+  const double deadline = monotonic_seconds() + kTimeLimit;
+  for (;;) {
+    const double left = deadline - monotonic_seconds();
+    if (left <= 0) return std::nullopt;
+    pollfd poll_fd{report_fd, POLLIN, 0};
+    if (::poll(&poll_fd, 1, static_cast<int>(left * 1000) + 1) <= 0) continue;
+    char buffer[4096];
+    const ssize_t n = ::read(report_fd, buffer, sizeof buffer);
+    if (n == 0) return report;
+    if (n > 0) report.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+Result<Program> read_program(int fd) {
+  const off_t size = ::lseek(fd, 0, SEEK_END);
+  if (size < 0 || size % static_cast<off_t>(sizeof(sock_filter)) != 0) {
+    return bug("the compiled filter is not a whole number of instructions");
+  }
+  Program program(static_cast<std::size_t>(size) / sizeof(sock_filter));
+  if (::pread(fd, program.data(), static_cast<std::size_t>(size), 0) != size) {
+    return errno_error(ErrorKind::kEnvironment, "can't read the compiled filter", errno);
+  }
+  if (program.size() > BPF_MAXINSNS) {
+    return input_error(
+        format("the filter has {} instructions, the kernel takes {}", program.size(), BPF_MAXINSNS),
+        {}, "list fewer conditions or fewer architectures");
+  }
+  return program;
+}
+
+}  // namespace
+
+syscalls::Arch native_arch(const Profile& profile) {
+  const auto host = syscalls::native_of(syscalls::host_arch());
+  const auto listed = profile.arches();
+  const auto is_host = [host](syscalls::Arch arch) { return syscalls::native_of(arch) == host; };
+  if (listed.empty() || std::any_of(listed.begin(), listed.end(), is_host)) return host;
+  return syscalls::native_of(listed.front());
+}
+
+Result<Compiled> compile(const Profile& profile, Flavour flavour) {
+  const UniqueFd program_fd(::memfd_create("whittle-filter", MFD_CLOEXEC));
+  int ends[2];
+  if (!program_fd.valid() || ::pipe2(ends, O_CLOEXEC) != 0) {
+    return errno_error(ErrorKind::kEnvironment, "can't start the filter compiler", errno);
+  }
+  const UniqueFd report_fd(ends[0]);
+  UniqueFd child_end(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return errno_error(ErrorKind::kEnvironment, "can't start a process", errno);
+  if (child == 0) run_child(profile, flavour, program_fd.get(), child_end.get());
+  child_end.reset();
+  const std::optional<std::string> report = read_report(report_fd.get());
+  if (!report) ::kill(child, SIGKILL);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  if (!report) {
+    return input_error(
+        format("libseccomp did not finish within {:g} seconds: it loops for ever on this profile",
+               kTimeLimit),
+        {}, "a runtime would hang on it too; use fewer rules with several conditions for one call");
+  }
+  auto texts = split(*report, '\0');
+  if (report->empty() || (report->front() != 'k' && texts.size() < 4)) {
+    return bug("the filter compiler ended without an answer");
+  }
+  texts.front().erase(0, 1);
+  texts.pop_back();  // what follows the last NUL: nothing
+  if (report->front() == 'e') return input_error(texts[0], texts[1], texts[2]);
+  TRY_ASSIGN(Program program, read_program(program_fd.get()));
+  return Compiled{std::move(program), std::move(texts)};
+}
+
+}  // namespace whittle::filter

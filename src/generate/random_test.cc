@@ -1,0 +1,128 @@
+// The promise of the room on random evidence: what the profile allows, the base allows, at the
+// boundary values of both, judged by the documented meaning.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "generate/evidence_for_test.h"
+#include "generate/generate.h"
+#include "profile/baseline.h"
+
+namespace whittle::generate {
+namespace {
+
+using syscalls::Arch;
+
+// Values at and around every number in the rules for the call.
+std::vector<std::uint64_t> boundary_values(const profile::Profile& profile, std::string_view name,
+                                           std::uint32_t index) {
+  std::set<std::uint64_t> values = {0, 1, UINT64_MAX, 1ULL << 32U};
+  for (const profile::Rule& rule : profile.rules()) {
+    if (std::find(rule.names.begin(), rule.names.end(), name) == rule.names.end()) continue;
+    for (const profile::Condition& condition : rule.args) {
+      if (condition.index != index) continue;
+      for (const std::uint64_t value : {condition.value, condition.value_two}) {
+        values.insert({value - 1, value, value + 1, value | (1ULL << 33U)});
+      }
+    }
+  }
+  return {values.begin(), values.end()};
+}
+
+std::vector<std::uint64_t> joined(std::vector<std::uint64_t> a,
+                                  const std::vector<std::uint64_t>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+void expect_not_looser(const profile::Profile& base, const profile::Profile& made, Arch arch) {
+  for (const profile::Rule& rule : made.rules()) {
+    for (const std::string& name : rule.names) {
+      if (!syscalls::number(arch, name)) continue;
+      std::vector<std::uint64_t> values[3];
+      for (std::uint32_t i = 0; i < 3; ++i) {
+        values[i] = rule.args.empty() ? boundary_values(base, name, i)
+                                      : joined(boundary_values(base, name, i),
+                                               {0, rule.args[0].value, rule.args[0].value_two,
+                                                rule.args.back().value_two});
+      }
+      for (const std::uint64_t a : values[0]) {
+        for (const std::uint64_t b : values[1]) {
+          for (const std::uint64_t c : values[2]) {
+            const std::array<std::uint64_t, 6> args = {a, b, c, 0, 0, 0};
+            if (!documented_verdict(made, arch, name, args).allows()) continue;
+            ASSERT_TRUE(documented_verdict(base, arch, name, args).allows())
+                << name << " " << a << " " << b << " " << c << " on " << syscalls::arch_name(arch);
+          }
+        }
+      }
+    }
+  }
+}
+
+class RandomEvidence {
+ public:
+  explicit RandomEvidence(unsigned seed) : random_(seed) {}
+
+  evidence::Evidence make() {
+    std::map<std::uint32_t, evidence::Observation> observations;
+    const auto entries = syscalls::entries(Arch::kX86_64);
+    for (int i = 0; i < 30; ++i) {
+      const auto& entry = entries[random_() % entries.size()];
+      observations[entry.nr] = seen(std::string(entry.name), values(entry.name));
+    }
+    for (const char* name : {"socket", "setsockopt", "clone", "personality", "unshare", "clone3"}) {
+      observations[*syscalls::number(Arch::kX86_64, name)] = seen(name, values(name));
+    }
+    std::vector<evidence::Observation> sorted;
+    for (auto& [nr, observation] : observations) sorted.push_back(std::move(observation));
+    if (random_() % 3 == 0) sorted.push_back(seen_on(Arch::kX86, "read"));
+    return evidence_of(std::move(sorted));
+  }
+
+ private:
+  std::uint64_t pick(std::initializer_list<std::uint64_t> from) {
+    return *(from.begin() + random_() % from.size());
+  }
+
+  Tuples values(std::string_view name) {
+    Tuples all;
+    const auto specs = syscalls::argument_specs(name);
+    if (specs.empty() || random_() % 8 == 0) return all;
+    for (std::uint64_t i = 0; i <= random_() % 5; ++i) {
+      std::vector<std::uint64_t> one;
+      for (std::size_t j = 0; j < specs[0].indexes.size(); ++j) {
+        one.push_back(pick({0, 1, 2, 3, 6, 8, 10, 16, 17, 38, 39, 40, 41, 0x20000, 0x80001,
+                            0x3d0f00, 0x10000011, 0x1200011, 0xffffffff}));
+      }
+      all.insert(std::move(one));
+    }
+    return all;
+  }
+
+  std::mt19937 random_;
+};
+
+TEST(Generate, NeverLooserThanTheBaseOnRandomEvidence) {
+  constexpr const char* kBases[] = {"docker", "podman", "docker@20.10.0", "containerd", "none"};
+  for (unsigned seed = 0; seed < 10; ++seed) {
+    const std::string base = kBases[seed % std::size(kBases)];
+    Options options;
+    options.base_name = base;
+    for (const Arch arch : options.arches) {
+      profile::Setting setting;
+      setting.arch = arch;
+      options.base.emplace(
+          arch, base == "none" ? no_base(arch) : profile::baseline(base, setting).value());
+    }
+    options.arguments = static_cast<syscalls::Level>(seed % 3);
+    const auto outcome = generate(RandomEvidence(seed).make(), options);
+    ASSERT_TRUE(outcome) << outcome.error().text() << " seed " << seed << " base " << base;
+    for (const Arch arch : outcome->profile.arches()) {
+      expect_not_looser(options.base.at(syscalls::native_of(arch)), outcome->profile, arch);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace whittle::generate

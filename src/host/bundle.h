@@ -1,0 +1,61 @@
+// A container made from the host's own directories, to run a command under a container runtime
+// without an image. What the bundle holds, why, and its limits: docs/containers.md.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/json.h"
+#include "base/result.h"
+
+namespace whittle::host {
+
+struct ContainerSpec {
+  std::vector<std::string> argv;  // argv[0] is resolved in the container's PATH by the runtime
+  std::string profile_json;       // the profile, put into config.json unmodified; empty: no seccomp
+  bool no_new_privileges = true;
+  unsigned uid = 0;  // other users than root get the capabilities as bounds only, as Docker does
+  unsigned gid = 0;
+  std::vector<std::string> environment;  // "NAME=value"; Docker's default PATH is added to it when
+                                         // it names none
+  std::string directory = "/";           // must exist: a runtime would make it, on the host
+  // Extra read-only bind mounts: (host path, container path). The container path must exist, since
+  // the runtime would make it, in the host's own directories; or its first component must not.
+  std::vector<std::pair<std::string, std::string>> binds;
+};
+
+// An OCI bundle (runtime-spec config.json and rootfs) under a temporary directory: the root file
+// system is the host's top-level directories bind-mounted read-write, network and pid namespaces
+// are the host's, capabilities are Docker's default 14. Removed when it goes; the container must be
+// gone. A mount that is left below it is detached first; if that fails nothing is removed, because
+// removal could reach the host's files through it. Move-only.
+class Bundle {
+ public:
+  // Needs no privilege. Errors of kind input: a bad profile text (place "profile"), a directory or
+  // a bind that does not exist.
+  static Result<Bundle> create(const ContainerSpec& spec);
+  ~Bundle();
+  Bundle(Bundle&&) noexcept = default;
+  Bundle& operator=(Bundle&&) = delete;
+
+  const std::string& path() const { return directory_.path(); }
+  const std::string& id() const { return id_; }  // the container id to use: "whittle-PID-N"
+  // The process of config.json with another command: what a runtime's `exec --process` takes.
+  json::Value process(const std::vector<std::string>& argv) const;
+  // Where the runtime keeps its state of this container and of no other.
+  std::string state_path() const { return path() + "/state"; }
+  // An empty directory for a wrapper of the runtime to mount over.
+  std::string null_path() const { return path() + "/null"; }
+  unsigned uid() const { return spec_.uid; }
+
+ private:
+  Bundle(TemporaryDirectory directory, std::string id, ContainerSpec spec)
+      : directory_(std::move(directory)), id_(std::move(id)), spec_(std::move(spec)) {}
+  TemporaryDirectory directory_;
+  std::string id_;
+  ContainerSpec spec_;
+};
+
+}  // namespace whittle::host

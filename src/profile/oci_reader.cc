@@ -1,0 +1,309 @@
+#include "profile/oci_reader.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "profile/oci_words.h"
+
+namespace whittle::profile {
+
+namespace {
+
+using json::View;
+
+// What a document may hold at most: far more than any filter can (the kernel takes 4096
+// instructions), little enough that it can be read, written and compared in a moment. Written out
+// again a document at these limits is below kMostBytes. docs/profile.md lists them.
+constexpr std::size_t kMostBytes = 64U << 20U;
+constexpr std::size_t kMostDepth = 16;
+constexpr std::size_t kMostPairs = 65'536;  // of a name and a condition; a bare name is one pair
+constexpr std::size_t kMostConditions = 32;
+constexpr std::size_t kMostNameBytes = 128;
+constexpr std::size_t kMostWords = 64;  // architectures, flags
+constexpr std::size_t kMostPathBytes = 4096;
+constexpr std::size_t kMostMetadataBytes = 64U << 10U;
+constexpr std::uint64_t kMostErrno = 4095;    // MAX_ERRNO: the kernel cuts a larger one to it
+constexpr std::uint64_t kMostTrace = 65'535;  // SECCOMP_RET_DATA
+constexpr std::uint16_t kEperm = 1;
+
+const std::array<std::string, 9> kDocumentKeys = {
+    "defaultAction", "defaultErrnoRet",  "architectures", "flags",       "listenerPath",
+    "syscalls",      "listenerMetadata", "archMap",       "defaultErrno"};
+const std::array<std::string, 9> kRuleKeys = {"names",    "action",   "errnoRet", "args", "comment",
+                                              "includes", "excludes", "name",     "errno"};
+const std::array<std::string, 4> kConditionKeys = {"index", "value", "valueTwo", "op"};
+// Those of the above that only Docker and containers/common read, and that change the meaning.
+const std::array<std::string, 6> kDockerKeys = {"archMap",  "defaultErrno", "includes",
+                                                "excludes", "name",         "errno"};
+
+bool says_nothing(const json::Value& value) {
+  if (value.is_null()) return true;
+  if (const auto* text = value.string()) return text->empty();
+  if (const auto* array = value.array()) return array->empty();
+  const auto* object = value.object();
+  return object != nullptr && object->empty();
+}
+
+Result<void> refuse_docker_keys(const View& object) {
+  TRY_ASSIGN(const auto members, object.members());
+  for (const auto& [key, view] : members) {
+    const bool docker = std::find(kDockerKeys.begin(), kDockerKeys.end(), key) != kDockerKeys.end();
+    if (!docker || says_nothing(view.value())) continue;
+    return view.error(format("\"{}\" is a key of Docker's dialect, not of an OCI profile", key),
+                      "containerd, Kubernetes, runc and crun ignore it silently, which opens calls "
+                      "that it was to "
+                      "close: write out the rules that hold on your hosts, without it");
+  }
+  return {};
+}
+
+Result<void> refuse_config_json(const View& root) {
+  for (const char* key : {"ociVersion", "linux"}) {
+    TRY_ASSIGN(const auto found, root.find(key));
+    if (!found) continue;
+    return found->error(format("\"{}\" is no key of a seccomp profile", key),
+                        "this looks like a whole config.json: give its linux.seccomp object alone");
+  }
+  return {};
+}
+
+// One word out of a list of known ones, with the nearest as a hint.
+Result<std::string> read_word(const View& view, std::span<const std::string> words,
+                              std::string_view what) {
+  TRY_ASSIGN(std::string word, view.string());
+  if (std::find(words.begin(), words.end(), word) != words.end()) return word;
+  const auto near = nearest(word, words);
+  return view.error(
+      format("unknown {} \"{}\"", what, printable(word)),
+      near ? format("did you mean \"{}\"?", *near) : format("known are {}", join(words, ", ")));
+}
+
+Result<std::vector<std::string>> read_words(const View& root, std::string_view key,
+                                            std::span<const std::string> words,
+                                            std::string_view what) {
+  TRY_ASSIGN(const auto items, items_of(root, key, kMostWords));
+  std::vector<std::string> read;
+  for (const View& item : items) {
+    TRY_ASSIGN(std::string word, read_word(item, words, what));
+    read.push_back(std::move(word));
+  }
+  return read;
+}
+
+struct VerdictKeys {
+  std::string_view action;
+  std::string_view errno_ret;
+  std::string_view errno_name;  // containers/common; beats errno_ret
+};
+constexpr VerdictKeys kDefaultKeys = {"defaultAction", "defaultErrnoRet", "defaultErrno"};
+constexpr VerdictKeys kRuleVerdictKeys = {"action", "errnoRet", "errno"};
+
+Result<std::optional<std::uint16_t>> read_errno_name(const View& object, std::string_view key) {
+  TRY_ASSIGN(const auto view, find_present(object, key));
+  if (!view || says_nothing(view->value())) return std::optional<std::uint16_t>();
+  TRY_ASSIGN(const std::string name, view->string());
+  const auto number = errno_from_text(name);
+  if (!number) {
+    return view->error(format("unknown errno \"{}\"", printable(name)),
+                       "write a name of errno(3), such as \"EPERM\"");
+  }
+  return number;
+}
+
+Result<Verdict> read_verdict(const View& object, const VerdictKeys& keys) {
+  TRY_ASSIGN(const View action_view, object.at(keys.action));
+  TRY_ASSIGN(const std::string word, read_word(action_view, oci_action_words(), "action"));
+  const Action action = *action_from_oci(word);
+  Verdict verdict{action, takes_errno(action) ? kEperm : std::uint16_t{0}};
+
+  TRY_ASSIGN(const auto number, find_present(object, keys.errno_ret));
+  if (number) {
+    if (!takes_errno(action)) {
+      return number->error(format("{} goes with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with {}",
+                                  keys.errno_ret, word),
+                           "remove it: crun refuses such a profile, runc ignores the number");
+    }
+    const std::uint64_t most = action == Action::kErrno ? kMostErrno : kMostTrace;
+    TRY_ASSIGN(const std::uint64_t data, number->u64(most));
+    verdict.data = static_cast<std::uint16_t>(data);
+  }
+  TRY_ASSIGN(const auto named, read_errno_name(object, keys.errno_name));
+  if (named && takes_errno(action)) verdict.data = *named;
+  return verdict;
+}
+
+Result<Condition> read_condition(const View& view) {
+  TRY(view.only(kConditionKeys));
+  Condition condition;
+  TRY_ASSIGN(const View index, view.at("index"));
+  TRY_ASSIGN(const std::uint64_t number, index.u64());
+  if (number > 5) {
+    return index.error(format("there is no argument {}", number),
+                       "system calls have the arguments 0 to 5");
+  }
+  condition.index = static_cast<std::uint32_t>(number);
+  TRY_ASSIGN(const View value, view.at("value"));
+  TRY_ASSIGN(condition.value, value.u64());
+  TRY_ASSIGN(const auto value_two, find_present(view, "valueTwo"));
+  if (value_two) {
+    TRY_ASSIGN(condition.value_two, value_two->u64());
+  }
+  TRY_ASSIGN(const View op, view.at("op"));
+  TRY_ASSIGN(const std::string word, read_word(op, oci_operator_words(), "operator"));
+  condition.op = *operator_from_oci(word);
+  return condition;
+}
+
+// Walks one document. Holds what is counted over all of it.
+class DocumentReader {
+ public:
+  DocumentReader(const View& root, const Setting* docker) : root_(root), docker_(docker) {}
+
+  Result<Profile> read() {
+    TRY(check_keys());
+    Profile::Parts parts;
+    TRY_ASSIGN(parts.default_verdict, read_verdict(root_, kDefaultKeys));
+    TRY(read_architectures(parts));
+    TRY_ASSIGN(parts.flags, read_words(root_, "flags", oci_flag_words(), "flag"));
+    TRY_ASSIGN(const auto flags, find_present(root_, "flags"));
+    parts.no_flags = flags && parts.flags.empty();
+    TRY(read_listener(parts));
+    TRY_ASSIGN(const auto rules, items_of(root_, "syscalls", kMostPairs));
+    for (const View& view : rules) TRY(read_rule(view, parts.rules));
+    return Profile(std::move(parts));
+  }
+
+ private:
+  Result<void> check_keys() const {
+    TRY(refuse_config_json(root_));
+    if (docker_ == nullptr) TRY(refuse_docker_keys(root_));
+    return root_.only(kDocumentKeys);
+  }
+
+  Result<void> read_architectures(Profile::Parts& parts) const {
+    TRY_ASSIGN(parts.architectures,
+               read_words(root_, "architectures", oci_arch_words(), "architecture"));
+    if (docker_ == nullptr) return {};
+    TRY_ASSIGN(auto mapped, docker_architectures(root_, *docker_));
+    if (parts.architectures.empty()) parts.architectures = std::move(mapped);
+    return {};
+  }
+
+  Result<void> read_listener(Profile::Parts& parts) const {
+    TRY_ASSIGN(const auto path, find_present(root_, "listenerPath"));
+    if (path && !says_nothing(path->value())) {
+      TRY_ASSIGN(parts.listener_path, bounded_string(*path, kMostPathBytes));
+    }
+    TRY_ASSIGN(const auto metadata, find_present(root_, "listenerMetadata"));
+    if (!metadata || says_nothing(metadata->value())) return {};
+    TRY_ASSIGN(parts.listener_metadata, bounded_string(*metadata, kMostMetadataBytes));
+    if (parts.listener_path.empty()) {
+      return metadata->error("listenerMetadata without a listenerPath",
+                             "remove it, or say with listenerPath where the listener is");
+    }
+    return {};
+  }
+
+  // A rule that does not hold in the setting is checked all the same, then left out.
+  Result<void> read_rule(const View& view, std::vector<Rule>& rules) {
+    if (docker_ == nullptr) TRY(refuse_docker_keys(view));
+    TRY(view.only(kRuleKeys));
+    Rule rule;
+    TRY_ASSIGN(rule.names, read_names(view));
+    TRY_ASSIGN(rule.verdict, read_verdict(view, kRuleVerdictKeys));
+    TRY_ASSIGN(rule.args, read_conditions(view));
+    pairs_ += rule.names.size() * std::max<std::size_t>(1, rule.args.size());
+    if (pairs_ > kMostPairs) {
+      return view.error(format("more than {} calls and conditions in all", kMostPairs));
+    }
+    bool holds = true;
+    if (docker_ != nullptr) {
+      TRY_ASSIGN(holds, docker_conditions_hold(view, *docker_));
+    }
+    if (holds) rules.push_back(std::move(rule));
+    return {};
+  }
+
+  Result<std::vector<std::string>> read_names(const View& rule) const {
+    TRY_ASSIGN(const auto single, find_present(rule, "name"));
+    const bool has_single = single && !says_nothing(single->value());
+    TRY_ASSIGN(const auto items, items_of(rule, "names", kMostPairs));
+    if (has_single && !items.empty()) {
+      return single->error("\"name\" beside \"names\"", "put the name into \"names\"");
+    }
+    std::vector<std::string> names;
+    if (has_single) {
+      TRY_ASSIGN(std::string name, bounded_string(*single, kMostNameBytes));
+      names.push_back(std::move(name));
+      return names;
+    }
+    TRY_ASSIGN(const View list, rule.at("names"));
+    if (items.empty()) {
+      return list.error("a rule without names", "name the system calls, or remove the rule");
+    }
+    names.reserve(items.size());
+    for (const View& item : items) {
+      TRY_ASSIGN(std::string name, bounded_string(item, kMostNameBytes));
+      names.push_back(std::move(name));
+    }
+    return names;
+  }
+
+  const View& root_;
+  const Setting* docker_;
+  std::size_t pairs_ = 0;
+};
+
+}  // namespace
+
+Result<std::optional<View>> find_present(const View& view, std::string_view key) {
+  TRY_ASSIGN(std::optional<View> found, view.find(key));
+  if (found && found->value().is_null()) found.reset();
+  return found;
+}
+
+Result<std::vector<View>> items_of(const View& view, std::string_view key, std::size_t most) {
+  TRY_ASSIGN(const auto list, find_present(view, key));
+  if (!list) return std::vector<View>();
+  TRY_ASSIGN(std::vector<View> items, list->items());
+  if (items.size() > most) {
+    return list->error(format("{} elements are over the limit of {}", items.size(), most));
+  }
+  return items;
+}
+
+Result<std::string> bounded_string(const View& view, std::size_t most) {
+  TRY_ASSIGN(std::string text, view.string());
+  if (text.empty()) return view.error("an empty string");
+  if (text.size() > most) {
+    return view.error(format("{} bytes are over the limit of {}", text.size(), most));
+  }
+  return text;
+}
+
+Result<std::vector<Condition>> read_conditions(const View& rule) {
+  TRY_ASSIGN(const auto items, items_of(rule, "args", kMostConditions));
+  std::vector<Condition> conditions;
+  for (const View& item : items) {
+    TRY_ASSIGN(const Condition condition, read_condition(item));
+    conditions.push_back(condition);
+  }
+  return conditions;
+}
+
+Result<Profile> read_document(std::string_view text, std::string_view place,
+                              const Setting* docker) {
+  json::Limits limits;
+  limits.bytes = kMostBytes;
+  limits.depth = kMostDepth;
+  TRY_ASSIGN(const json::Value document, json::parse(text, place, limits));
+  const View root(document, std::string(place));
+  return DocumentReader(root, docker).read();
+}
+
+Result<Profile> read_oci(std::string_view text, std::string_view place) {
+  return read_document(text, place, nullptr);
+}
+
+}  // namespace whittle::profile

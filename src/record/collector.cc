@@ -1,0 +1,141 @@
+#include "record/collector.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "evidence/canonical.h"
+#include "syscalls/table.h"
+
+namespace whittle::record {
+
+namespace {
+
+using syscalls::ArgumentSpec;
+
+// The number in the result register after these is the caller's own, put back: no result.
+bool restores_registers(std::string_view syscall) {
+  return syscall == "rt_sigreturn" || syscall == "sigreturn";
+}
+
+// By these the kernel says that it did not read the struct, or would not act on what it says: so
+// nothing is missed when it is not known.
+bool struct_is_irrelevant(std::optional<std::int64_t> result) {
+  if (!result) return false;
+  return *result == -ENOSYS || *result == -EFAULT || *result == -EINVAL || *result == -E2BIG;
+}
+
+std::uint64_t cut(std::uint64_t value, std::uint8_t width) {
+  return width >= 64 ? value : value & ((std::uint64_t{1} << width) - 1);
+}
+
+template <typename Values, typename Value>
+void insert_bounded(Values& into, Value value) {
+  if (into.values.size() < kMostValues) {
+    into.values.insert(std::move(value));
+  } else if (!into.values.contains(value)) {
+    into.closed = false;
+  }
+}
+
+}  // namespace
+
+bool is_errno(std::int64_t result) { return result >= -4095 && result < 0; }
+
+bool never_returns(std::string_view syscall) {
+  return syscall == "exit" || syscall == "exit_group";
+}
+
+void Collector::add(const Call& call) {
+  Entry* entry = find_or_add(call.arch, call.nr);
+  if (entry == nullptr) {
+    ++lost_calls_;
+    return;
+  }
+  evidence::Observation& seen = entry->seen;
+  seen.first = seen.count == 0 ? call.seconds : std::min(seen.first, call.seconds);
+  seen.last = std::max(seen.last, call.seconds);
+  ++seen.count;
+  if (call.refused) ++seen.refused;
+  if (entry->has_result && call.result && is_errno(*call.result)) {
+    ++entry->errnos[static_cast<int>(-*call.result)];
+  }
+  if (std::find(seen.phases.begin(), seen.phases.end(), call.phase) == seen.phases.end()) {
+    evidence::add_phases(seen.phases, {call.phase});
+  }
+  if (!call.refused) add_arguments(*entry, call);
+}
+
+Collector::Entry* Collector::find_or_add(syscalls::Arch arch, std::uint32_t nr) {
+  const auto found = entries_.find({arch, nr});
+  if (found != entries_.end()) return &found->second;
+  const auto name = syscalls::name(arch, nr);
+  if (!name && ++unnamed_ > kMostUnnamed) return nullptr;
+  Entry& entry = entries_[{arch, nr}];
+  entry.seen.arch = arch;
+  entry.seen.nr = nr;
+  entry.seen.name = syscalls::display_name(arch, nr);
+  entry.has_result = !restores_registers(entry.seen.name);
+  for (const ArgumentSpec& spec : syscalls::argument_specs(entry.seen.name)) {
+    (spec.indexes.size() == 1 ? entry.singles : entry.tuples).push_back(&spec);
+  }
+  const auto by_indexes = [](const ArgumentSpec* a, const ArgumentSpec* b) {
+    return a->indexes < b->indexes;
+  };
+  std::sort(entry.singles.begin(), entry.singles.end(), by_indexes);
+  std::sort(entry.tuples.begin(), entry.tuples.end(), by_indexes);
+  for (const ArgumentSpec* spec : entry.singles) {
+    entry.seen.args.push_back({spec->indexes[0], spec->kind, true, {}});
+  }
+  for (const ArgumentSpec* spec : entry.tuples) {
+    entry.seen.tuples.push_back({{spec->indexes.begin(), spec->indexes.end()}, true, {}});
+  }
+  return &entry;
+}
+
+void Collector::add_arguments(Entry& entry, const Call& call) {
+  for (std::size_t i = 0; i < entry.singles.size(); ++i) {
+    add_single(*entry.singles[i], entry.seen.args[i], call);
+  }
+  for (std::size_t i = 0; i < entry.tuples.size(); ++i) {
+    const ArgumentSpec& spec = *entry.tuples[i];
+    std::vector<std::uint64_t> values;
+    for (std::size_t k = 0; k < spec.indexes.size(); ++k) {
+      values.push_back(cut(call.args.at(spec.indexes[k]), spec.widths[k]));
+    }
+    insert_bounded(entry.seen.tuples[i], std::move(values));
+  }
+}
+
+void Collector::add_single(const ArgumentSpec& spec, evidence::ArgumentValues& into,
+                           const Call& call) {
+  if (!spec.in_struct) {
+    insert_bounded(into, cut(call.args.at(spec.indexes[0]), spec.widths[0]));
+  } else if (call.in_struct) {
+    insert_bounded(into, cut(*call.in_struct, spec.widths[0]));
+  } else if (!struct_is_irrelevant(call.result)) {
+    into.closed = false;
+    ++lost_arguments_;
+  }
+}
+
+std::vector<evidence::Observation> Collector::observations() const {
+  std::vector<evidence::Observation> result;
+  for (const auto& [key, entry] : entries_) {
+    evidence::Observation seen = entry.seen;
+    for (const auto& [number, count] : entry.errnos) {
+      seen.errnos[evidence::errno_name(number)] += count;
+    }
+    // A set that is empty and closed says that no value was ever used: true of no call at all.
+    const auto nothing_seen = [](const auto& set) { return set.values.empty() && set.closed; };
+    std::erase_if(seen.args, nothing_seen);
+    std::erase_if(seen.tuples, nothing_seen);
+    result.push_back(std::move(seen));
+  }
+  return result;
+}
+
+std::map<std::string, std::uint64_t> Collector::lost() const {
+  return {{"arguments", lost_arguments_}, {"calls", lost_calls_}};
+}
+
+}  // namespace whittle::record

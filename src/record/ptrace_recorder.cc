@@ -1,0 +1,389 @@
+#include "record/ptrace_recorder.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "record/arguments_reader.h"
+#include "record/ticker.h"
+#include "syscalls/table.h"
+
+namespace whittle::record {
+
+namespace {
+
+constexpr double kTick = 0.1;        // between two looks at stop_requested
+constexpr double kCheckpoint = 1.0;  // between two checkpoints
+constexpr double kGrace = 10.0;      // from SIGTERM to SIGKILL
+
+constexpr long kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+                               PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT |
+                               PTRACE_O_EXITKILL;
+
+// What waitpid() said of one task.
+struct Event {
+  pid_t tid;
+  int status;
+};
+
+// One thread of the tree.
+struct Task {
+  std::optional<Call> call;  // entered and not returned
+};
+
+bool stops_a_process(int signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+// True for the first thread of a process: its id is that of the process.
+bool is_process(pid_t tid) { return ::tgkill(tid, tid, 0) == 0; }
+
+// The flags of a call that makes a task, if it is one that has flags.
+std::uint64_t clone_flags_of(const Call& call) {
+  if (call.in_struct) return *call.in_struct;
+  return syscalls::name(call.arch, call.nr) == "clone" ? call.args[0] : 0;
+}
+
+class Tracer {
+ public:
+  Tracer(host::Launched child, const PtraceOptions& options)
+      : child_(std::move(child)), first_(child_.pid()), options_(options) {}
+
+  Result<evidence::Run> record();
+
+ private:
+  Result<void> attach();
+  Result<void> begin();
+  void fail(Error error);
+
+  // The loop and what comes in by it.
+  bool next(std::vector<Event>& events);
+  bool ended_before_exec() const;
+  void handle(const Event& event);
+  void resume(pid_t tid, int signal);
+  void on_born(pid_t parent);
+  void on_exec(pid_t tid);
+  void on_call(pid_t tid);
+  void on_entry(pid_t tid, const __ptrace_syscall_info& info);
+  void on_end(const Event& event);
+
+  // Calls.
+  void finish(Task& task, std::optional<std::int64_t> result);
+  void count(const Call& call);
+
+  // Time.
+  void tick();
+  void stop_when_due(double now);
+  void signal_processes(int signal);
+  evidence::Run run(bool finished) const;
+
+  host::Launched child_;
+  const pid_t first_;
+  const PtraceOptions& options_;
+  Ticker ticker_;
+  std::map<pid_t, Task> tasks_;  // all that were seen and have not ended, by thread id
+  Collector collector_;
+  std::uint64_t lost_calls_ = 0;
+  std::uint64_t lost_tasks_ = 0;
+  bool recording_ = false;  // the child has passed its execve
+  std::string started_;
+  double start_ = 0;
+  double next_tick_ = 0;
+  double next_checkpoint_ = 0;
+  std::optional<double> stopping_since_;
+  bool asked_all_ = false;  // all processes were sent SIGTERM
+  bool killed_ = false;
+  std::optional<int> exit_;  // of the first process
+  std::optional<Error> failure_;
+};
+
+Result<evidence::Run> Tracer::record() {
+  TRY(attach());
+  if (auto begun = begin(); !begun) fail(std::move(begun).error());
+  std::vector<Event> events;
+  while (next(events)) {
+    for (const Event& event : events) handle(event);
+    tick();
+  }
+  if (failure_) return tl::unexpected(*std::move(failure_));
+  if (!recording_) {
+    TRY(child_.finish_release());
+    return bug("the command has run, but its execve was not seen");
+  }
+  return run(true);
+}
+
+Result<void> Tracer::attach() {
+  if (::ptrace(PTRACE_SEIZE, first_, nullptr, kTraceOptions) != 0) {
+    const int error = errno;
+    return errno_error(ErrorKind::kEnvironment, "ptrace: the kernel refuses to trace a child",
+                       error, {},
+                       "kernel.yama.ptrace_scope must be 0 or 1, and in a container the seccomp "
+                       "profile must allow ptrace");
+  }
+  tasks_.try_emplace(first_);
+  return {};
+}
+
+Result<void> Tracer::begin() {
+  TRY(ticker_.start(kTick));
+  // Stops the child where it waits, so that it goes on under PTRACE_SYSCALL.
+  ::ptrace(PTRACE_INTERRUPT, first_, nullptr, nullptr);
+  started_ = utc_timestamp();
+  start_ = monotonic_seconds();
+  next_checkpoint_ = start_ + kCheckpoint;
+  return child_.begin_release();
+}
+
+// Ends the recording with an error. The loop goes on until everything is dead: a tracee needs its
+// tracer to die.
+void Tracer::fail(Error error) {
+  if (!failure_) failure_ = std::move(error);
+  signal_processes(SIGKILL);
+}
+
+// Waits for events and takes all that are there, so that no task starves behind busier ones. False
+// when no task is left; a signal to us may give an empty batch.
+bool Tracer::next(std::vector<Event>& events) {
+  events.clear();
+  if (!recording_ && ended_before_exec()) return false;
+  while (true) {
+    int status = 0;
+    const pid_t tid = ::waitpid(-1, &status, __WALL | __WNOTHREAD | (events.empty() ? 0 : WNOHANG));
+    if (tid == 0) return true;
+    if (tid < 0) return !events.empty() || errno == EINTR;
+    // A second stop of one task in a batch: SIGKILL has ended the first, which is to be forgotten.
+    // To resume the task for it would resume it from the second, unseen.
+    const auto earlier = std::find_if(events.begin(), events.end(), [&](const Event& event) {
+      return event.tid == tid && WIFSTOPPED(event.status);
+    });
+    if (earlier != events.end()) {
+      earlier->status = status;
+    } else {
+      events.push_back({tid, status});
+    }
+    if (tasks_.size() == 1) return true;
+  }
+}
+
+// Looks at the child without reaping it: how it ended is for finish_release() to say.
+bool Tracer::ended_before_exec() const {
+  siginfo_t info = {};
+  if (::waitid(P_PID, static_cast<id_t>(first_), &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) !=
+      0) {
+    return errno != EINTR;
+  }
+  return info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+}
+
+void Tracer::handle(const Event& event) {
+  const auto [tid, status] = event;
+  if (!WIFSTOPPED(status)) {
+    on_end(event);
+    return;
+  }
+  tasks_.try_emplace(tid);  // a child's first stop may come before its parent tells of it
+  int deliver = 0;
+  switch (status >> 16) {
+    case PTRACE_EVENT_FORK:
+    case PTRACE_EVENT_VFORK:
+    case PTRACE_EVENT_CLONE:
+      on_born(tid);
+      break;
+    case PTRACE_EVENT_EXEC:
+      on_exec(tid);
+      break;
+    case PTRACE_EVENT_EXIT:
+      finish(tasks_[tid], std::nullopt);
+      break;
+    case PTRACE_EVENT_STOP:
+      // Stopped by job control, it stays so, and still tells when SIGCONT comes.
+      if (stops_a_process(WSTOPSIG(status))) {
+        ::ptrace(PTRACE_LISTEN, tid, nullptr, nullptr);
+        return;
+      }
+      break;
+    default:
+      if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+        on_call(tid);
+      } else {
+        deliver = WSTOPSIG(status);
+      }
+  }
+  resume(tid, deliver);
+}
+
+void Tracer::resume(pid_t tid, int signal) {
+  // ESRCH: it was killed while it was stopped. waitpid() will tell.
+  ::ptrace(PTRACE_SYSCALL, tid, nullptr, static_cast<long>(signal));
+}
+
+void Tracer::on_born(pid_t parent) {
+  unsigned long child = 0;
+  if (::ptrace(PTRACE_GETEVENTMSG, parent, nullptr, &child) == 0) {
+    tasks_.try_emplace(static_cast<pid_t>(child));
+  }
+}
+
+// The calling thread has taken over the id of its process, and every other thread of it has gone:
+// the first one without a word, the others as any thread that ends.
+void Tracer::on_exec(pid_t tid) {
+  unsigned long former = 0;
+  if (::ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &former) == 0 &&
+      static_cast<pid_t>(former) != tid) {
+    finish(tasks_[tid], std::nullopt);
+    tasks_[tid] = std::move(tasks_[static_cast<pid_t>(former)]);
+    tasks_.erase(static_cast<pid_t>(former));
+  }
+  if (recording_) return;
+  recording_ = true;
+  if (auto released = child_.finish_release(); !released) fail(std::move(released).error());
+}
+
+void Tracer::on_call(pid_t tid) {
+  __ptrace_syscall_info info = {};
+  if (::ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info) < 0) {
+    if (errno != ESRCH) {
+      fail(errno_error(ErrorKind::kEnvironment, "ptrace: cannot read a system call", errno, {},
+                       "Linux 5.3 or later is needed")
+               .value());
+    }
+    return;
+  }
+  if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+    on_entry(tid, info);
+  } else if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+    finish(tasks_[tid], info.exit.rval);
+  }
+}
+
+void Tracer::on_entry(pid_t tid, const __ptrace_syscall_info& info) {
+  const auto nr = static_cast<std::uint32_t>(info.entry.nr);
+  const auto arch = syscalls::arch_from_audit(info.arch, nr);
+  if (!arch) {
+    if (recording_) ++lost_calls_;
+    return;
+  }
+  Call call;
+  call.arch = *arch;
+  call.nr = nr;
+  std::copy(std::begin(info.entry.args), std::end(info.entry.args), call.args.begin());
+  call.seconds = monotonic_seconds() - start_;
+  call.phase = options_.phase ? options_.phase() : "startup";
+  const std::string_view name = syscalls::name(*arch, nr).value_or("");
+  if (name == "clone3") call.in_struct = read_clone_flags(tid, call.args[0]);
+  if (never_returns(name)) {
+    count(call);
+  } else {
+    tasks_[tid].call = std::move(call);
+  }
+}
+
+void Tracer::on_end(const Event& event) {
+  const auto task = tasks_.find(event.tid);
+  if (task == tasks_.end()) return;
+  finish(task->second, std::nullopt);
+  tasks_.erase(task);
+  if (event.tid == first_) exit_ = ExitStatus::from_wait(event.status).shell_code();
+}
+
+// The call that the task is in, if it is in one, is over: returned, or with its task.
+void Tracer::finish(Task& task, std::optional<std::int64_t> result) {
+  if (!task.call) return;
+  Call call = *std::move(task.call);
+  task.call.reset();
+  call.result = result;
+  if (result && *result > 0 && (clone_flags_of(call) & CLONE_UNTRACED) != 0 && recording_) {
+    ++lost_tasks_;
+  }
+  if (result && is_errno(*result) && options_.refused) call.refused = options_.refused(call);
+  count(call);
+}
+
+void Tracer::count(const Call& call) {
+  if (recording_) collector_.add(call);
+}
+
+void Tracer::tick() {
+  const double now = monotonic_seconds();
+  if (now < next_tick_) return;
+  next_tick_ = now + kTick;
+  stop_when_due(now);
+  if (recording_ && options_.checkpoint && now >= next_checkpoint_) {
+    next_checkpoint_ = now + kCheckpoint;
+    options_.checkpoint(run(false));
+  }
+}
+
+void Tracer::stop_when_due(double now) {
+  if (failure_) signal_processes(SIGKILL);  // those too that were being born
+  if (!stopping_since_) {
+    const bool late = options_.time_limit && now - start_ >= *options_.time_limit;
+    if (!late && !(options_.stop_requested && options_.stop_requested())) return;
+    stopping_since_ = now;
+    if (!exit_) ::kill(first_, SIGTERM);
+  }
+  if (exit_ && !asked_all_) {
+    asked_all_ = true;
+    signal_processes(SIGTERM);
+  }
+  if (now - *stopping_since_ >= kGrace && !tasks_.empty()) {
+    killed_ = true;
+    signal_processes(SIGKILL);
+  }
+}
+
+void Tracer::signal_processes(int signal) {
+  for (const auto& [tid, task] : tasks_) {
+    if (is_process(tid)) ::kill(tid, signal);
+  }
+}
+
+// With a finished run nothing is under way; before, the calls that tasks are in count as they would
+// if all died now.
+evidence::Run Tracer::run(bool finished) const {
+  Collector collector = collector_;
+  for (const auto& [tid, task] : tasks_) {
+    if (task.call) collector.add(*task.call);
+  }
+  evidence::Run run;
+  run.source = "ptrace";
+  run.arch = syscalls::host_arch();
+  utsname names = {};
+  ::uname(&names);
+  run.kernel = names.release;
+  run.started = started_;
+  run.duration = monotonic_seconds() - start_;
+  run.lost = collector.lost();
+  run.lost["calls"] += lost_calls_;
+  run.lost["tasks"] = lost_tasks_;
+  run.complete = finished && std::all_of(run.lost.begin(), run.lost.end(),
+                                         [](const auto& loss) { return loss.second == 0; });
+  run.timing = "perturbed";
+  run.exit = exit_;
+  if (killed_) {
+    run.notes.push_back(format("still running {} seconds after SIGTERM, and killed", kGrace));
+  }
+  run.syscalls = collector.observations();
+  return run;
+}
+
+}  // namespace
+
+Result<evidence::Run> record_ptrace(host::Launched child, const PtraceOptions& options) {
+  return Tracer(std::move(child), options).record();
+}
+
+}  // namespace whittle::record

@@ -1,0 +1,97 @@
+#include "record/refusals.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "filter/decide.h"
+#include "syscalls/table.h"
+
+namespace whittle::record {
+
+namespace {
+
+using profile::Action;
+using syscalls::Arch;
+
+constexpr std::array kRecordedArches = {Arch::kX86_64, Arch::kX86, Arch::kX32};
+
+bool refuses(std::span<const sock_filter> program, Arch arch, std::uint32_t nr,
+             const filter::Arguments& args) {
+  const auto verdict = filter::evaluate(program, filter::call(arch, nr, args));
+  return verdict && !verdict->allows();
+}
+
+void drop_refused_values(evidence::Observation& observation, std::span<const sock_filter> program) {
+  for (evidence::ArgumentValues& argument : observation.args) {
+    std::erase_if(argument.values, [&](std::uint64_t value) {
+      filter::Arguments args{};
+      args.at(argument.index) = value;
+      return refuses(program, observation.arch, observation.nr, args);
+    });
+  }
+  for (evidence::TupleValues& tuple : observation.tuples) {
+    std::erase_if(tuple.values, [&](const std::vector<std::uint64_t>& values) {
+      filter::Arguments args{};
+      for (std::size_t i = 0; i < values.size(); ++i) args.at(tuple.indexes[i]) = values[i];
+      return refuses(program, observation.arch, observation.nr, args);
+    });
+  }
+}
+
+}  // namespace
+
+std::vector<JudgeSpec> judge_specs(std::span<const sock_filter> program) {
+  std::vector<JudgeSpec> specs;
+  for (const Arch arch : kRecordedArches) {
+    const std::uint32_t bit = arch == Arch::kX32 ? syscalls::kX32Bit : 0;
+    for (std::uint32_t nr = 0; nr < 1024; ++nr) {
+      const filter::Decision decision = filter::decide(program, arch, nr | bit);
+      if (decision.always_allows()) continue;
+      specs.push_back({arch, nr | bit,
+                       decision.decided ? decision.arguments : std::uint8_t{0x3f},
+                       decision.constant().has_value()});
+    }
+  }
+  return specs;
+}
+
+JudgedCall judged_call(const Call& call) {
+  JudgedCall judged;
+  judged.arch = call.arch;
+  judged.nr = call.nr;
+  judged.args = call.args;
+  judged.phase = call.phase;
+  judged.count = 1;
+  if (call.result && is_errno(*call.result)) judged.error = static_cast<int>(-*call.result);
+  judged.result_is_number = call.result == static_cast<std::int64_t>(call.nr);
+  return judged;
+}
+
+bool answered(const profile::Verdict& verdict, const JudgedCall& call) {
+  // With no tracer or listener both of these are answered ENOSYS (seccomp(2)).
+  if (verdict.action == Action::kTrace || verdict.action == Action::kNotify) {
+    return call.error == ENOSYS;
+  }
+  if (verdict.action == Action::kErrno) return call.error == verdict.data;
+  return call.result_is_number;
+}
+
+bool was_refused(std::span<const sock_filter> program, const JudgedCall& call) {
+  const auto verdict = filter::evaluate(program, filter::call(call.arch, call.nr, call.args));
+  return verdict && !verdict->allows() && answered(*verdict, call);
+}
+
+void mark_refused(evidence::Run& run, std::span<const JudgedCall> judged,
+                  std::span<const sock_filter> program) {
+  for (const JudgedCall& call : judged) {
+    if (!was_refused(program, call)) continue;
+    const auto found = std::find_if(run.syscalls.begin(), run.syscalls.end(), [&](const auto& o) {
+      return o.arch == call.arch && o.nr == call.nr;
+    });
+    if (found == run.syscalls.end()) continue;
+    if (found->refused == 0) drop_refused_values(*found, program);
+    found->refused += call.count;
+  }
+}
+
+}  // namespace whittle::record

@@ -1,0 +1,38 @@
+// What a filter is worth against attacks that are known: how many calls it lets through, and which
+// public kernel exploits it stops. The exploits are data (data/exploits.json, docs/exploits.md).
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "filter/program.h"
+#include "syscalls/arch.h"
+
+namespace whittle::review {
+
+struct ArchScore {
+  syscalls::Arch arch;
+  std::size_t allowed = 0;  // named calls with some argument vector that gets through
+};
+
+struct Score {
+  std::vector<ArchScore> arches;
+  std::size_t total = 0;          // exploits that are known
+  std::vector<std::string> open;  // CVEs of those that the filter does not stop, sorted by age
+  // Stopped on the native ABI, but not on another ABI of the family that the filter lets in (int
+  // 0x80, x32). Not part of `open`, since the published exploits are native programs.
+  std::vector<std::string> open_by_other_abi;
+
+  std::size_t blocked() const { return total - open.size(); }
+};
+
+// An exploit is stopped when one of the steps that it can't do without is: when the filter refuses
+// every way to make that step, over all argument values. What can't be told counts as open.
+// `filters` is newest first; `arches` are the ABIs to look at, all of one family.
+Result<Score> score(std::span<const filter::Program> filters,
+                    std::span<const syscalls::Arch> arches);
+
+}  // namespace whittle::review

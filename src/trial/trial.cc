@@ -1,0 +1,309 @@
+#include "trial/trial.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <map>
+#include <set>
+#include <thread>
+#include <tuple>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "filter/compile.h"
+#include "filter/decide.h"
+#include "filter/read_back.h"
+#include "host/launch.h"
+#include "host/runtime.h"
+#include "record/ebpf_recorder.h"
+#include "record/record.h"
+#include "record/refusals.h"
+#include "syscalls/table.h"
+
+namespace whittle::trial {
+
+namespace {
+
+using profile::Action;
+using syscalls::Arch;
+
+bool is_fallback(const profile::Profile& profile, Arch arch, const std::string& name,
+                 const filter::Arguments& args) {
+  return profile.default_verdict() != profile::Verdict{Action::kErrno, ENOSYS} &&
+         profile::documented_verdict(profile, arch, name, args) ==
+             profile::Verdict{Action::kErrno, ENOSYS};
+}
+
+filter::Flavour flavour_of(const std::string& runtime) {
+  if (runtime == "runc") return filter::Flavour::kRunc;
+  return runtime == "crun" ? filter::Flavour::kCrun : filter::Flavour::kNative;
+}
+
+// Sorts judged calls into denials and fallbacks.
+class Judge {
+ public:
+  // In log mode the filter that is asked is not the one in force, so results say nothing.
+  Judge(const TrialSpec& spec, const std::vector<filter::Program>& filters)
+      : spec_(spec), filters_(filters) {}
+
+  void judge(const record::JudgedCall& call) {
+    const auto verdict =
+        filter::evaluate_all(filters_, filter::call(call.arch, call.nr, call.args));
+    if (!verdict || verdict->allows()) return;
+    if (spec_.mode == Mode::kEnforce && !record::answered(*verdict, call)) return;
+    Denial denial;
+    denial.arch = call.arch;
+    denial.nr = call.nr;
+    denial.syscall = syscalls::display_name(call.arch, call.nr);
+    denial.args = call.args;
+    denial.verdict = *verdict;
+    denial.comm = call.comm;
+    denial.phase = call.phase;
+    denial.count = call.count;
+    const bool fallback = is_fallback(spec_.profile, call.arch, denial.syscall, call.args);
+    auto& into = fallback ? fallbacks_ : denials_;
+    const auto key = std::tuple(denial.arch, denial.nr, denial.args, denial.comm, denial.phase);
+    const auto [found, added] = into.emplace(key, denial);
+    if (!added) found->second.count += denial.count;
+  }
+
+  void report(TrialReport& report) const {
+    for (const auto& [key, denial] : denials_) report.denials.push_back(denial);
+    for (const auto& [key, denial] : fallbacks_) report.fallbacks.push_back(denial);
+  }
+
+ private:
+  using Key = std::tuple<Arch, std::uint32_t, filter::Arguments, std::string, std::string>;
+  const TrialSpec& spec_;
+  const std::vector<filter::Program>& filters_;
+  std::map<Key, Denial> denials_;
+  std::map<Key, Denial> fallbacks_;
+};
+
+bool is_stopped(pid_t pid) {
+  std::ifstream status(format("/proc/{}/stat", pid));
+  std::string text;
+  std::getline(status, text);
+  const auto end = text.rfind(')');
+  return end != std::string::npos && end + 2 < text.size() && text[end + 2] == 'T';
+}
+
+// A container that the runtime leaves nothing of, whatever happens.
+class ContainerCleanup {
+ public:
+  ContainerCleanup(const host::Runtime& runtime, const host::Bundle& bundle)
+      : runtime_(runtime), bundle_(bundle) {}
+  ~ContainerCleanup() { host::delete_container(runtime_, bundle_); }
+  ContainerCleanup(const ContainerCleanup&) = delete;
+  ContainerCleanup& operator=(const ContainerCleanup&) = delete;
+
+ private:
+  const host::Runtime& runtime_;
+  const host::Bundle& bundle_;
+};
+
+// One trial followed by eBPF: natively or in a container.
+class EbpfTrial {
+ public:
+  explicit EbpfTrial(const TrialSpec& spec) : spec_(spec) {}
+
+  Result<TrialReport> run() {
+    TRY_ASSIGN(const filter::Compiled expected,
+               filter::compile(spec_.profile, flavour_of(spec_.runtime)));
+    judge_program_ = expected.program;
+    if (spec_.runtime == "none") return run_native();
+    TRY_ASSIGN(const host::Runtime runtime, host::find_runtime(spec_.runtime));
+    host::ContainerSpec container;
+    container.argv = spec_.command;
+    container.profile_json = spec_.mode == Mode::kLog
+                                 ? profile::write_oci(log_mode_profile(spec_.profile))
+                                 : spec_.profile_json;
+    container.no_new_privileges = spec_.no_new_privileges;
+    container.uid = spec_.uid;
+    container.gid = spec_.gid;
+    TRY_ASSIGN(const host::Bundle bundle, host::Bundle::create(container));
+    const ContainerCleanup cleanup(runtime, bundle);
+    TRY_ASSIGN(host::LaunchSpec launch, host::run_spec(runtime, bundle));
+    launch.output_to_stderr = true;
+    return follow(launch);
+  }
+
+ private:
+  Result<TrialReport> run_native() {
+    host::LaunchSpec launch;
+    TRY_ASSIGN(launch.program, find_program(spec_.command.at(0)));
+    launch.argv = spec_.command;
+    launch.no_new_privileges = spec_.no_new_privileges;
+    launch.output_to_stderr = true;
+    launch.filter = judge_program_;
+    if (spec_.mode == Mode::kLog) {
+      TRY_ASSIGN(const filter::Compiled log,
+                 filter::compile(log_mode_profile(spec_.profile), filter::Flavour::kNative));
+      launch.filter = log.program;
+    }
+    return follow(launch);
+  }
+
+  Result<TrialReport> follow(const host::LaunchSpec& launch) {
+    TRY_ASSIGN(record::EbpfRecorder recorder, record::EbpfRecorder::open());
+    const std::vector<record::JudgeSpec> judged = record::judge_specs(judge_program_);
+    recorder.judge(judged);
+    recorder.stop_at_exec();
+    TrialReport report;
+    report.run = record::new_run(spec_.command, "profile");
+    report.run.source = "ebpf";
+    const double start = monotonic_seconds();
+    TRY_ASSIGN(host::Launched child, host::launch(launch));
+    TRY(recorder.add(child.pidfd(), record::EbpfRecorder::Start::kUnderFilter));
+    TRY(child.release());
+    TRY_ASSIGN(const std::optional<ExitStatus> early, read_filters(recorder, child, report));
+    const ExitStatus status = early ? *early : wait_for_end(recorder, child, start);
+    report.run.duration = monotonic_seconds() - start;
+    TRY_ASSIGN(record::Snapshot snapshot, recorder.snapshot());
+    finish(report, std::move(snapshot), judged, status);
+    return report;
+  }
+
+  // Waits until the program stands stopped before its first instruction, reads the filters that it
+  // is under, and lets it go. Its exit status when it ended before it came so far.
+  Result<std::optional<ExitStatus>> read_filters(const record::EbpfRecorder& recorder,
+                                                 host::Launched& child, TrialReport& report) {
+    const double deadline = monotonic_seconds() + 30;
+    while (recorder.stopped() == 0 || !is_stopped(recorder.stopped())) {
+      if (const auto status = child.poll()) return status;
+      if (monotonic_seconds() > deadline) {
+        return environment_error("the program did not start within 30 seconds");
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    auto filters = filter::read_back(recorder.stopped());
+    ::kill(recorder.stopped(), SIGCONT);
+    if (!filters) return tl::unexpected(std::move(filters).error());
+    report.filters = *std::move(filters);
+    return std::optional<ExitStatus>();
+  }
+
+  ExitStatus wait_for_end(const record::EbpfRecorder& recorder, host::Launched& child,
+                          double start) {
+    const record::SignalCatcher signals;
+    double asked = 0;
+    while (true) {
+      if (const auto status = child.poll()) return *status;
+      const double now = monotonic_seconds();
+      const bool stop = record::SignalCatcher::caught() > 0 ||
+                        (spec_.time_limit && now - start >= *spec_.time_limit);
+      if (stop && asked == 0) {
+        asked = now;
+        asked_to_stop_ = true;
+        ::kill(recorder.stopped(), SIGTERM);
+      } else if (asked != 0 && now - asked > 10) {
+        ::kill(recorder.stopped(), SIGKILL);
+      }
+      pollfd polled = {child.pidfd(), POLLIN, 0};
+      ::poll(&polled, 1, 50);
+    }
+  }
+
+  void finish(TrialReport& report, record::Snapshot snapshot,
+              const std::vector<record::JudgeSpec>& judged, const ExitStatus& status) {
+    report.run.exit = status.shell_code();
+    report.run.syscalls = std::move(snapshot.syscalls);
+    report.run.lost = std::move(snapshot.lost);
+    // Log mode is judged by the real profile's filter, not by the lenient one that was loaded.
+    const std::vector<filter::Program> judges = spec_.mode == Mode::kLog || report.filters.empty()
+                                                    ? std::vector<filter::Program>{judge_program_}
+                                                    : report.filters;
+    report.run.lost["unjudged"] = unjudged_calls(report, judges, judged);
+    Judge judge(spec_, judges);
+    for (const record::JudgedCall& call : snapshot.judged) judge.judge(call);
+    judge.report(report);
+    report.run.complete = std::all_of(report.run.lost.begin(), report.run.lost.end(),
+                                      [](const auto& loss) { return loss.second == 0; });
+    report.detail = status.text();
+    const bool stopped_as_asked = asked_to_stop_ && status.shell_code() == 128 + SIGTERM;
+    report.ok = !report.filters.empty() && (status.success() || stopped_as_asked);
+    if (report.filters.empty()) {
+      report.detail = format("the program did not start under the profile: {}", report.detail);
+    }
+  }
+
+  // Calls that the filter in force may refuse though the expected one does not: they were not kept.
+  static std::uint64_t unjudged_calls(const TrialReport& report,
+                                      const std::vector<filter::Program>& judges,
+                                      const std::vector<record::JudgeSpec>& judged) {
+    std::set<std::pair<Arch, std::uint32_t>> kept;
+    for (const record::JudgeSpec& spec : judged) kept.emplace(spec.arch, spec.nr);
+    std::uint64_t unjudged = 0;
+    for (const evidence::Observation& seen : report.run.syscalls) {
+      if (kept.contains({seen.arch, seen.nr}) || (seen.nr & ~syscalls::kX32Bit) >= 1024) continue;
+      const bool all_allow = std::all_of(judges.begin(), judges.end(), [&](const auto& program) {
+        return filter::decide(program, seen.arch, seen.nr).always_allows();
+      });
+      if (!all_allow) unjudged += seen.count;
+    }
+    return unjudged;
+  }
+
+  const TrialSpec& spec_;
+  filter::Program judge_program_;  // what the runtime is expected to load
+  bool asked_to_stop_ = false;
+};
+
+// The way without privilege: natively, enforcing, followed by ptrace.
+Result<TrialReport> run_by_ptrace(const TrialSpec& spec) {
+  TRY_ASSIGN(filter::Compiled compiled, filter::compile(spec.profile, filter::Flavour::kNative));
+  TrialReport report;
+  report.filters = {compiled.program};
+  Judge judge(spec, report.filters);
+  record::RecordSpec record_spec;
+  record_spec.command = spec.command;
+  record_spec.backend = record::Backend::kPtrace;
+  record_spec.under = "profile";
+  record_spec.filter = compiled.program;
+  record_spec.time_limit = spec.time_limit;
+  record_spec.output_to_stderr = true;
+  record_spec.refused = [&](const record::JudgedCall& call) { judge.judge(call); };
+  TRY_ASSIGN(record::Recorded recorded, record::record(record_spec));
+  report.run = std::move(recorded.run);
+  judge.report(report);
+  const int code = report.run.exit.value_or(0);
+  report.ok = code == 0 || (spec.time_limit && code == 128 + SIGTERM);
+  report.detail = format("exit status {}", code);
+  return report;
+}
+
+}  // namespace
+
+profile::Profile log_mode_profile(const profile::Profile& profile) {
+  profile::Profile::Parts parts = profile.parts();
+  parts.default_verdict = {Action::kAllow, 0};
+  std::erase_if(parts.rules, [](const profile::Rule& rule) {
+    return rule.verdict != profile::Verdict{Action::kErrno, ENOSYS};
+  });
+  // An ABI that is not listed would be killed, not let through.
+  const std::set<std::string> listed(parts.architectures.begin(), parts.architectures.end());
+  for (const Arch arch : {Arch::kX86_64, Arch::kX86, Arch::kX32}) {
+    const std::string name(syscalls::oci_arch(arch));
+    if (!listed.contains(name)) parts.architectures.push_back(name);
+  }
+  return profile::Profile(std::move(parts));
+}
+
+Result<TrialReport> run_trial(const TrialSpec& spec) {
+  if (record::may_use_ebpf()) return EbpfTrial(spec).run();
+  if (spec.runtime != "none") {
+    return environment_error(format("a trial in a {} container needs root", spec.runtime), {},
+                             "run as root, or use --runtime none for a trial without a container");
+  }
+  if (spec.mode == Mode::kLog) {
+    return environment_error("log mode needs root (eBPF)", {},
+                             "run as root, or use --mode enforce");
+  }
+  return run_by_ptrace(spec);
+}
+
+}  // namespace whittle::trial

@@ -1,0 +1,81 @@
+"""nginx's generated profile under both runtimes, with and without no_new_privileges: every request right,
+no denial, every attack step refused, `unshare` EPERM; small, and worth more than Docker's default."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from harness import SOURCE, WHITTLE, load, require_root, skip, whittle
+
+sys.path.insert(0, os.path.join(SOURCE, "demo"))
+import traffic  # noqa: E402
+
+require_root()
+for tool in ("nginx", "runc", "crun"):
+    if shutil.which(tool) is None:
+        skip(f"{tool} is not installed")
+
+DIRECTORY = tempfile.mkdtemp(prefix="whittle-test.")
+os.chmod(DIRECTORY, 0o755)
+# One run of the demo records, merges, generates and verifies once in runc; its files are used from here on.
+demo = subprocess.run([os.path.join(SOURCE, "demo", "run"), WHITTLE, DIRECTORY + "/demo"], capture_output=True,
+                      text=True, timeout=200)
+print(demo.stdout)
+assert demo.returncode == 0, (demo.stdout, demo.stderr)
+
+PROFILE = f"{DIRECTORY}/demo/nginx.profile.json"
+names = {name for rule in load(PROFILE)["syscalls"] for name in rule["names"]}
+assert len(names) <= 110, (len(names), sorted(names))
+score = json.loads(whittle("score", PROFILE, "--json").stdout)["exploits"]
+assert score["total"] == 59 and score["blocked"] >= 57, score
+default = json.loads(whittle("score", "baseline:docker", "--json").stdout)["exploits"]
+assert default["blocked"] == 51, default
+print(f"names: {len(names)}; exploits stopped: {score['blocked']} of {score['total']}, Docker's default: {default['blocked']}")
+
+CONFIGURATION = f"{DIRECTORY}/demo/nginx.conf"
+text = open(CONFIGURATION, encoding="utf-8").read()
+port = int(text.split("listen 127.0.0.1:")[1].split()[0])
+upstream = traffic.start_upstream()
+text = text.replace(text.split("http://127.0.0.1:")[1].split(";")[0], str(upstream.server_port))
+with open(CONFIGURATION, "w", encoding="utf-8") as file:
+    file.write(text)
+
+for runtime in ("runc", "crun"):
+    for no_new_privileges in ("on", "off"):
+        pid_file = f"{DIRECTORY}/demo/nginx.pid"
+        if os.path.exists(pid_file):
+            os.unlink(pid_file)
+        process = subprocess.Popen(
+            [WHITTLE, "verify", "--profile", PROFILE, "--runtime", runtime, "--no-new-privileges", no_new_privileges,
+             "--json", "--", "nginx", "-c", CONFIGURATION], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            started = traffic.wait_for_server(port, process)
+            if started:
+                pid = traffic.wait_for_pid(pid_file)
+                right, wrong = traffic.drive(port, pid, f"{DIRECTORY}/demo/www")
+                os.kill(pid, 3)
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert started, (runtime, no_new_privileges, output, errors)
+        report = json.loads(output)
+        assert not wrong, wrong
+        assert report["denials"] == [], (runtime, no_new_privileges, report["denials"])
+        assert report["verdict"] == "pass", (report, errors)
+        open_steps = [probe["name"] for probe in report["probes"] if not probe["blocked"]]
+        assert len(report["probes"]) == 24 and not open_steps, open_steps
+        print(f"{runtime}, no_new_privileges {no_new_privileges}: {right} requests right, no denial, 24 attack steps refused",
+              flush=True)
+
+# What a person would try first inside the container.
+whittle("verify", "--profile", PROFILE, "--runtime", "runc", "--no-probes", "--", "true", expect=None)
+done = whittle("verify", "--profile", PROFILE, "--runtime", "runc", "--json", "--no-probes", "--", "unshare", "-U", "true",
+               expect=1)
+report = json.loads(done.stdout)
+assert "Operation not permitted" in done.stderr, done.stderr
+assert [d for d in report["denials"] if d["syscall"] == "unshare" and d["args"][0] == 0x10000000 or d["syscall"] == "unshare"], report
+print("unshare in the container: EPERM, and counted as a denial")
+shutil.rmtree(DIRECTORY, ignore_errors=True)
