@@ -26,9 +26,15 @@ filter::Flavour flavour_of(const Arguments& arguments) {
   return runtime == "crun" ? filter::Flavour::kCrun : filter::Flavour::kRunc;
 }
 
-Result<filter::Program> compile_profile(const profile::Profile& profile,
+Result<filter::Program> compile_profile(const profile::Profile& profile, const std::string& p,
                                         const Arguments& arguments) {
-  TRY_ASSIGN(filter::Compiled compiled, filter::compile(profile, flavour_of(arguments)));
+  auto result = filter::compile(profile, flavour_of(arguments));
+  if (!result) {
+    Error error = std::move(result).error();
+    error.place = error.place.empty() ? p : p + " " + error.place;
+    return tl::unexpected(std::move(error));
+  }
+  filter::Compiled compiled = *std::move(result);
   if (!compiled.skipped.empty()) {
     print_warning(format("libseccomp here does not know {}: a runtime skips {} silently",
                          printable(join(compiled.skipped, ", "), 1000),

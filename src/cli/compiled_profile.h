@@ -1,6 +1,7 @@
 // The filter of a profile, for verbs that answer from what the kernel would run: eval, show, score.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -20,7 +21,7 @@ filter::Flavour flavour_of(const Arguments& arguments);
 
 // The program, as that runtime would load it. Names that libseccomp does not know are skipped, as
 // in a runtime, and named in a warning.
-Result<filter::Program> compile_profile(const profile::Profile& profile,
+Result<filter::Program> compile_profile(const profile::Profile& profile, const std::string& p,
                                         const Arguments& arguments);
 
 // The ABIs that the program lets in: the listed ones, and the native one that runtimes add. In the

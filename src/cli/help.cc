@@ -148,7 +148,7 @@ std::string roff(std::string_view text) {
 }
 
 std::string overview() {
-  std::string text = format("whittle {}: {}\n\n", version(), kSummary);
+  std::string text = wrap(format("whittle {}: {}", version(), kSummary), kWidth, 0) + "\n";
   text +=
       bold("Usage") + "\n  whittle COMMAND [OPTION...] [ARGUMENT...]\n\n" + bold("Commands") + "\n";
   std::size_t width = 0;
@@ -160,7 +160,7 @@ std::string overview() {
 }
 
 std::string verb_help(const Verb& verb) {
-  std::string text = format("whittle {}: {}\n\n", verb.name, verb.summary);
+  std::string text = wrap(format("whittle {}: {}", verb.name, verb.summary), kWidth, 0) + "\n";
   text += bold("Usage") + "\n" + wrap(format("whittle {} {}", verb.name, verb.synopsis), kWidth, 2);
   text += "\n" + wrap(verb.description, kWidth, 0);
   text += "\n" + bold("Options") + "\n" + options_text(verb);

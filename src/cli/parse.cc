@@ -118,7 +118,7 @@ Result<void> check_operands(const Verb& verb, const Arguments& arguments) {
   }
   if (operands.size() < verb.least_operands) {
     const std::string message = operands.empty() ? format("{} is missing", verb.operand)
-                                                 : format("{} arguments are too few, it needs {}",
+                                                 : format("{} of at least {} arguments given",
                                                           operands.size(), verb.least_operands);
     return usage_error(verb, message, format("usage: whittle {} {}", verb.name, verb.synopsis));
   }

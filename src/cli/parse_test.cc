@@ -118,7 +118,7 @@ TEST(Parse, RefusesAnOptionWithoutItsValue) {
 
 TEST(Parse, CountsOperandsAndWantsTheCommand) {
   EXPECT_THAT(error_of(kAsk, {}), HasSubstr("P is missing / usage: whittle ask P CALL"));
-  EXPECT_THAT(error_of(kAsk, {"a"}), HasSubstr("1 arguments are too few, it needs 2"));
+  EXPECT_THAT(error_of(kAsk, {"a"}), HasSubstr("1 of at least 2 arguments given"));
   EXPECT_THAT(error_of(kAsk, {"a", "b", "c", "d", "e"}), HasSubstr("unexpected argument \"e\""));
   EXPECT_THAT(error_of(kRun, {}), HasSubstr("no command given"));
   EXPECT_THAT(error_of(kRun, {"--"}), HasSubstr("no command after --"));

@@ -52,8 +52,9 @@ tl::unexpected<Error> unknown_call(const std::string& name, Arch arch) {
                        format("`whittle syscall {}` shows where it exists", name));
   }
   const auto near = nearest(name, syscalls::known_names());
-  return input_error(format("there is no system call \"{}\"", printable(name)), {},
-                     near ? format("did you mean \"{}\"?", *near) : "a number is taken as it is");
+  return input_error(
+      format("there is no system call \"{}\"", printable(name)), {},
+      near ? format("did you mean \"{}\"?", *near) : std::string("a number is taken as it is"));
 }
 
 Result<std::uint32_t> read_call(const std::string& text, Arch arch) {
@@ -135,7 +136,7 @@ Result<int> run_eval(const Arguments& arguments) {
       question.all ? all_arches(profile, call_text) : std::vector<Arch>{question.arch};
   if (arches.empty()) return unknown_call(call_text, covered_arches(profile).front());
   for (const Arch arch : arches) TRY(read_call(call_text, arch));
-  TRY_ASSIGN(const filter::Program program, compile_profile(profile, arguments));
+  TRY_ASSIGN(const filter::Program program, compile_profile(profile, operands[0], arguments));
 
   json::Array as_json;
   std::string as_text;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/text.h"
 #include "cli/compiled_profile.h"
 #include "cli/load_profile.h"
@@ -15,7 +17,7 @@ using review::Score;
 Result<Score> score_of(const std::string& p, const profile::Setting& setting,
                        const Arguments& arguments) {
   TRY_ASSIGN(const profile::Profile profile, load_profile(p, setting));
-  TRY_ASSIGN(const filter::Program program, compile_profile(profile, arguments));
+  TRY_ASSIGN(const filter::Program program, compile_profile(profile, p, arguments));
   return review::score({&program, 1}, covered_arches(profile));
 }
 
@@ -28,8 +30,7 @@ json::Value to_json(const Score& score) {
   exploits.set("blocked", score.blocked());
   exploits.set("total", score.total);
   exploits.set("open", json::Array(score.open.begin(), score.open.end()));
-  exploits.set("open_by_other_abi",
-               json::Array(score.open_by_other_abi.begin(), score.open_by_other_abi.end()));
+  exploits.set("open_adapted", json::Array(score.open_adapted.begin(), score.open_adapted.end()));
   json::Value value;
   value.set("allowed_syscalls", std::move(allowed));
   value.set("exploits", std::move(exploits));
@@ -44,11 +45,19 @@ std::string to_text(const std::string& name, const Score& score) {
   }
   text += format("  {} of {} public kernel exploits blocked\n", score.blocked(), score.total);
   if (!score.open.empty()) text += format("  open: {}\n", join(score.open, " "));
-  if (!score.open_by_other_abi.empty()) {
-    text += format("  blocked, but open through int 0x80 or x32: {}\n",
-                   join(score.open_by_other_abi, " "));
+  if (!score.open_adapted.empty()) {
+    text +=
+        format("  blocked as published, open when adapted: {}\n", join(score.open_adapted, " "));
   }
   return text;
+}
+
+// True for RUNTIME and RUNTIME@VERSION of a known runtime.
+bool names_baseline(const std::string& text) {
+  const std::string runtime = text.substr(0, text.find('@')) + "@";
+  const auto ids = profile::baseline_ids();
+  return std::any_of(ids.begin(), ids.end(),
+                     [&runtime](const std::string& id) { return id.starts_with(runtime); });
 }
 
 std::string printable_name(const std::string& p) {
@@ -62,9 +71,7 @@ Result<int> run_score(const Arguments& arguments) {
   json::Value value = to_json(score);
   std::string text = to_text(printable_name(p), score);
   if (const auto against = arguments.value("--against")) {
-    const bool is_file = against->find('/') != std::string::npos || against->ends_with(".json");
-    const bool is_plain = is_file || *against == "-" || against->starts_with("baseline:");
-    const std::string other = is_plain ? *against : "baseline:" + *against;
+    const std::string other = names_baseline(*against) ? "baseline:" + *against : *against;
     TRY_ASSIGN(const Score compared, score_of(other, setting, arguments));
     json::Value against_value = to_json(compared);
     against_value.set("profile", other);
@@ -89,10 +96,14 @@ const Verb& score_verb() {
       .description =
           "Counts, for each architecture that the profile covers, the named system calls that get "
           "through with some arguments; and the public kernelCTF exploits that can't work, because "
-          "the filter refuses a step that they need, with every argument value that would do.\n\n"
+          "the filter refuses a step that they need, in every form that the step can take.\n\n"
           "The exploits and their steps are part of whittle; docs/exploits.md says where they come "
-          "from and what the number does not say. An exploit is judged on the native architecture. "
-          "Those that only the 32-bit or x32 entry still lets in are listed apart.\n\n"
+          "from and what the number does not say. An exploit is judged as it was published: a "
+          "native "
+          "program with clean arguments. Those that get in when adapted, by the 32-bit or x32 "
+          "entry "
+          "or by argument bits that the kernel ignores and the filter does not, are listed "
+          "apart.\n\n"
           "--against compares with another profile: a baseline's id, or P in any form. Both are "
           "compiled by the libseccomp in whittle, as --runtime says.",
       .examples = {"whittle score nginx.profile.json --against docker",

@@ -95,7 +95,4 @@ std::string write(const Evidence& evidence);
 // that is not empty.
 Evidence merge(std::span<const Evidence> parts);
 
-// "ENOENT" for 2; kernel-internal ones too (ERESTARTSYS for 512); "E123" for one without a name.
-std::string errno_name(int number);
-
 }  // namespace whittle::evidence

@@ -248,23 +248,5 @@ TEST(MergeProperty, WritingWhatWasReadGivesTheSameBytes) {
   }
 }
 
-TEST(ErrnoName, IsTheCLibrarys) {
-  for (int number = 1; number <= 133; ++number) {
-    const char* name = strerrorname_np(number);
-    EXPECT_EQ(errno_name(number), name == nullptr ? format("E{}", number) : name);
-  }
-}
-
-TEST(ErrnoName, KernelInternalOnesAndNumbersWithoutAName) {
-  EXPECT_EQ(errno_name(512), "ERESTARTSYS");
-  EXPECT_EQ(errno_name(516), "ERESTART_RESTARTBLOCK");
-  EXPECT_EQ(errno_name(524), "ENOTSUPP");
-  EXPECT_EQ(errno_name(531), "ENOGRACE");
-  EXPECT_EQ(errno_name(520), "E520");
-  EXPECT_EQ(errno_name(41), "E41");
-  EXPECT_EQ(errno_name(0), "E0");
-  EXPECT_EQ(errno_name(4095), "E4095");
-}
-
 }  // namespace
 }  // namespace whittle::evidence

@@ -9,13 +9,12 @@
 #include <optional>
 
 #include "base/text.h"
-#include "filter/compile.h"
-#include "filter/faithful.h"
 #include "generate/base_rules.h"
 #include "generate/floor.h"
 #include "generate/multiplex.h"
 #include "generate/needs.h"
 #include "generate/patterns.h"
+#include "generate/proof.h"
 #include "syscalls/table.h"
 
 namespace whittle::generate {
@@ -83,8 +82,7 @@ class Generator {
     for (const auto& [name, why] : reasons_) outcome_.reasons.push_back({name, why});
     outcome_.left_out.assign(left_out_.begin(), left_out_.end());
     outcome_.enosys.assign(enosys_.begin(), enosys_.end());
-    TRY(prove_limit());
-    TRY(prove_faithful());
+    TRY(prove());
     return std::move(outcome_);
   }
 
@@ -232,10 +230,24 @@ class Generator {
                     options_.base_name));
         continue;
       }
-      conditional_[entry].push_back(
-          {{entry}, kAllow, {{0, call->number, 0, profile::Operator::kEq}}});
+      if (refuses_something(name)) {
+        // Both an allowing and a refusing rule would become one for the entry, which libseccomp
+        // does not take, unless the whole entry is allowed before.
+        conditional_.erase(entry);
+        open_.insert(entry);
+      } else {
+        conditional_[entry].push_back(
+            {{entry}, kAllow, {{0, call->number, 0, profile::Operator::kEq}}});
+      }
       give(entry, {Because::kCounterpart, "libseccomp opens it on x86 for " + name});
     }
+  }
+
+  bool refuses_something(const std::string& name) const {
+    const auto rules = conditional_.find(name);
+    return rules != conditional_.end() &&
+           std::any_of(rules->second.begin(), rules->second.end(),
+                       [](const Rule& rule) { return !rule.verdict.allows(); });
   }
 
   profile::Profile assemble() const {
@@ -254,53 +266,16 @@ class Generator {
     return profile::Profile(std::move(parts));
   }
 
-  // Nothing is looser than the base but what --allow names. A default of log refuses nothing: then
-  // it is the rules that are compared.
-  Result<void> prove_limit() const {
-    profile::Profile::Parts parts = outcome_.profile.parts();
-    if (parts.default_verdict.allows()) parts.default_verdict = {Action::kErrno, 1};
-    const profile::Profile refusing(std::move(parts));
+  Result<void> prove() {
+    std::set<std::string> names;
     for (const auto& [name, why] : reasons_) {
-      if (options_.allow.count(name) != 0) continue;
-      TRY_ASSIGN(const auto looser, limit_.looser(refusing, name));
-      if (!looser) continue;
-      return bug(format(
-          "the generated profile allows {}(0x{:x}, 0x{:x}, 0x{:x}, ...) on {}, which {} refuses",
-          name, looser->args[0], looser->args[1], looser->args[2],
-          syscalls::arch_name(looser->arch), options_.base_name));
+      if (options_.allow.count(name) == 0) names.insert(name);
     }
-    return {};
-  }
-
-  // What libseccomp does with the entries of multiplexed calls on x86 follows from the rules of
-  // those calls: it is noted, and no difference.
-  bool is_expected(const filter::Difference& difference) const {
-    return is_multiplexer(difference.syscall) &&
-           (!difference.compiled.allows() ||
-            limit_.attitude(difference.syscall) != BaseLimit::Attitude::kAllows);
-  }
-
-  Result<void> prove_faithful() {
-    using filter::Flavour;
-    for (const Flavour flavour : {Flavour::kNative, Flavour::kRunc, Flavour::kCrun}) {
-      TRY_ASSIGN(const filter::Compiled compiled, filter::compile(outcome_.profile, flavour));
-      TRY_ASSIGN(const auto differences,
-                 filter::differences(outcome_.profile, compiled.program, flavour));
-      const std::set<std::string> skipped(compiled.skipped.begin(), compiled.skipped.end());
-      for (const filter::Difference& difference : differences) {
-        if (skipped.count(difference.syscall) != 0 || is_expected(difference)) continue;
-        return bug(
-            format("libseccomp compiles the rules for {} otherwise than they are written: "
-                   "{}(0x{:x}, 0x{:x}, 0x{:x}, ...) on {} gives {} instead of {}",
-                   difference.syscall, difference.syscall, difference.args[0], difference.args[1],
-                   difference.args[2], syscalls::arch_name(difference.arch),
-                   profile::verdict_text(difference.compiled),
-                   profile::verdict_text(difference.documented)));
-      }
-      if (flavour == Flavour::kNative && !compiled.skipped.empty()) {
-        note("this machine's libseccomp does not know " + join(compiled.skipped, ", ") +
-             "; runtimes that use it pass over such names");
-      }
+    TRY(prove_not_looser(outcome_.profile, names, limit_, options_.base_name));
+    TRY_ASSIGN(const auto unknown, prove_faithful(outcome_.profile, limit_));
+    if (!unknown.empty()) {
+      note("this machine's libseccomp does not know " + join(unknown, ", ") +
+           "; runtimes that use it pass over such names");
     }
     return {};
   }

@@ -363,6 +363,14 @@ TEST(Generate, SocketRulesHoldOnX86Too) {
   EXPECT_FALSE(allows(outcome, Arch::kX86, "socket", {38, 5, 0}));
 }
 
+TEST(Generate, RefusalsOfTheBaseReachX86) {
+  Options options = options_for({Arch::kX86_64}, "podman");
+  options.arguments = Level::kBase;
+  const Outcome outcome = made({seen("socket", {{2, 1, 0}}), seen_on(Arch::kX86, "read")}, options);
+  EXPECT_TRUE(allows(outcome, Arch::kX86, "socketcall", {1}));
+  EXPECT_FALSE(allows(outcome, Arch::kX86, "socket", {40, 1, 0}));
+}
+
 // --- the rest ---
 
 TEST(Generate, ReasonsNameTheEvidence) {

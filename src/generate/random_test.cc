@@ -2,6 +2,10 @@
 // boundary values of both, judged by the documented meaning.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <map>
 #include <random>
 
 #include "generate/evidence_for_test.h"
@@ -13,47 +17,40 @@ namespace {
 
 using syscalls::Arch;
 
-// Values at and around every number in the rules for the call.
-std::vector<std::uint64_t> boundary_values(const profile::Profile& profile, std::string_view name,
-                                           std::uint32_t index) {
-  std::set<std::uint64_t> values = {0, 1, UINT64_MAX, 1ULL << 32U};
+using Values = std::set<std::uint64_t>;
+
+// Adds the values at (and, with `around`, next to) every number in the profile's rules for the
+// call.
+void add_boundaries(const profile::Profile& profile, std::string_view name, bool around,
+                    std::array<Values, 3>& values) {
   for (const profile::Rule& rule : profile.rules()) {
     if (std::find(rule.names.begin(), rule.names.end(), name) == rule.names.end()) continue;
     for (const profile::Condition& condition : rule.args) {
-      if (condition.index != index) continue;
+      if (condition.index >= values.size()) continue;
+      Values& of_index = values[condition.index];
       for (const std::uint64_t value : {condition.value, condition.value_two}) {
-        values.insert({value - 1, value, value + 1, value | (1ULL << 33U)});
+        of_index.insert(value);
+        if (around) of_index.insert({value - 1, value + 1, value | (1ULL << 33U)});
       }
     }
   }
-  return {values.begin(), values.end()};
-}
-
-std::vector<std::uint64_t> joined(std::vector<std::uint64_t> a,
-                                  const std::vector<std::uint64_t>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
 }
 
 void expect_not_looser(const profile::Profile& base, const profile::Profile& made, Arch arch) {
-  for (const profile::Rule& rule : made.rules()) {
-    for (const std::string& name : rule.names) {
-      if (!syscalls::number(arch, name)) continue;
-      std::vector<std::uint64_t> values[3];
-      for (std::uint32_t i = 0; i < 3; ++i) {
-        values[i] = rule.args.empty() ? boundary_values(base, name, i)
-                                      : joined(boundary_values(base, name, i),
-                                               {0, rule.args[0].value, rule.args[0].value_two,
-                                                rule.args.back().value_two});
-      }
-      for (const std::uint64_t a : values[0]) {
-        for (const std::uint64_t b : values[1]) {
-          for (const std::uint64_t c : values[2]) {
-            const std::array<std::uint64_t, 6> args = {a, b, c, 0, 0, 0};
-            if (!documented_verdict(made, arch, name, args).allows()) continue;
-            ASSERT_TRUE(documented_verdict(base, arch, name, args).allows())
-                << name << " " << a << " " << b << " " << c << " on " << syscalls::arch_name(arch);
-          }
+  std::set<std::string> names;
+  for (const profile::Rule& rule : made.rules()) names.insert(rule.names.begin(), rule.names.end());
+  for (const std::string& name : names) {
+    if (!syscalls::number(arch, name)) continue;
+    std::array<Values, 3> values = {Values{0, UINT64_MAX}, Values{0}, Values{0}};
+    add_boundaries(base, name, true, values);
+    add_boundaries(made, name, false, values);
+    for (const std::uint64_t a : values[0]) {
+      for (const std::uint64_t b : values[1]) {
+        for (const std::uint64_t c : values[2]) {
+          const std::array<std::uint64_t, 6> args = {a, b, c, 0, 0, 0};
+          if (!documented_verdict(made, arch, name, args).allows()) continue;
+          ASSERT_TRUE(documented_verdict(base, arch, name, args).allows())
+              << name << " " << a << " " << b << " " << c << " on " << syscalls::arch_name(arch);
         }
       }
     }
@@ -105,8 +102,8 @@ class RandomEvidence {
 
 TEST(Generate, NeverLooserThanTheBaseOnRandomEvidence) {
   constexpr const char* kBases[] = {"docker", "podman", "docker@20.10.0", "containerd", "none"};
-  for (unsigned seed = 0; seed < 10; ++seed) {
-    const std::string base = kBases[seed % std::size(kBases)];
+  for (unsigned seed = 0; seed < std::size(kBases); ++seed) {
+    const std::string base = kBases[seed];
     Options options;
     options.base_name = base;
     for (const Arch arch : options.arches) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -208,6 +209,21 @@ TEST(Launch, NamesTheErrorOfExecve) {
   ASSERT_TRUE(write_file(spec.program, "not a program\n"));
   ::chmod(spec.program.c_str(), 0755);
   EXPECT_EQ(failure(spec).text(), "cannot run " + spec.program + ": Exec format error");
+}
+
+TEST(Launch, ATracerReleasesInTwoSteps) {
+  auto child = launch(shell("exit 6"));
+  ASSERT_TRUE(child);
+  const pid_t pid = child->pid();
+  ASSERT_EQ(::ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACEEXEC), 0);
+  ASSERT_TRUE(child->begin_release());
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  ASSERT_EQ(status >> 8, SIGTRAP | PTRACE_EVENT_EXEC << 8);
+  EXPECT_TRUE(child->finish_release()) << "though it is still stopped";
+  EXPECT_FALSE(child->poll()) << "a stop is no end";
+  ASSERT_EQ(::ptrace(PTRACE_DETACH, pid, nullptr, nullptr), 0);
+  EXPECT_EQ(child->wait().code, 6);
 }
 
 TEST(LaunchFiltered, TheProgramRunsUnderTheFilter) {

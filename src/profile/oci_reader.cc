@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/errno_name.h"
 #include "base/text.h"
 #include "profile/oci_words.h"
 
@@ -103,12 +104,12 @@ Result<std::optional<std::uint16_t>> read_errno_name(const View& object, std::st
   TRY_ASSIGN(const auto view, find_present(object, key));
   if (!view || says_nothing(view->value())) return std::optional<std::uint16_t>();
   TRY_ASSIGN(const std::string name, view->string());
-  const auto number = errno_from_text(name);
+  const auto number = errno_from_name(name);
   if (!number) {
     return view->error(format("unknown errno \"{}\"", printable(name)),
                        "write a name of errno(3), such as \"EPERM\"");
   }
-  return number;
+  return static_cast<std::uint16_t>(*number);
 }
 
 Result<Verdict> read_verdict(const View& object, const VerdictKeys& keys) {

@@ -32,10 +32,4 @@ struct Verdict {
 // "allow", "errno EPERM", "trace 7", "kill_process"
 std::string verdict_text(const Verdict& verdict);
 
-// "EPERM" for 1; the number itself for one without a name. The numbers are those that x86 and Arm
-// share (include/uapi/asm-generic/errno.h).
-std::string errno_text(std::uint16_t number);
-// 1 for "EPERM"; the second names too (EWOULDBLOCK, EDEADLOCK, ENOTSUP).
-std::optional<std::uint16_t> errno_from_text(std::string_view name);
-
 }  // namespace whittle::profile

@@ -25,19 +25,5 @@ TEST(Verdict, LogAllowsTheCall) {
   EXPECT_FALSE((Verdict{Action::kTrace, 0}).allows());
 }
 
-TEST(Errno, NamesGoBothWays) {
-  EXPECT_EQ(errno_text(38), "ENOSYS");
-  EXPECT_EQ(errno_from_text("ENOSYS"), 38);
-  EXPECT_EQ(errno_from_text("EWOULDBLOCK"), errno_from_text("EAGAIN"));
-  EXPECT_EQ(errno_from_text("ENOTSUP"), errno_from_text("EOPNOTSUPP"));
-  EXPECT_EQ(errno_from_text("EDEADLOCK"), errno_from_text("EDEADLK"));
-  EXPECT_EQ(errno_from_text("ENOSUCH"), std::nullopt);
-  EXPECT_EQ(errno_from_text(""), std::nullopt);
-  for (std::uint16_t number = 1; number <= 133; ++number) {
-    if (number == 41 || number == 58) continue;  // EWOULDBLOCK's and EDEADLOCK's numbers elsewhere
-    EXPECT_EQ(errno_from_text(errno_text(number)), number);
-  }
-}
-
 }  // namespace
 }  // namespace whittle::profile

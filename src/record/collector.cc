@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "evidence/canonical.h"
+#include "base/errno_name.h"
 #include "syscalls/table.h"
 
 namespace whittle::record {
@@ -123,7 +124,7 @@ std::vector<evidence::Observation> Collector::observations() const {
   for (const auto& [key, entry] : entries_) {
     evidence::Observation seen = entry.seen;
     for (const auto& [number, count] : entry.errnos) {
-      seen.errnos[evidence::errno_name(number)] += count;
+      seen.errnos[errno_name(number)] += count;
     }
     // A set that is empty and closed says that no value was ever used: true of no call at all.
     const auto nothing_seen = [](const auto& set) { return set.values.empty() && set.closed; };

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "base/embedded.h"
+#include "base/errno_name.h"
 #include "base/text.h"
 #include "host/kernel.h"
 #include "recorder.h"
@@ -296,7 +297,7 @@ class SnapshotBuilder {
   void add_errnos(int map) {
     for_each<recorder_errno, std::uint64_t>(map, [&](const auto& key, std::uint64_t count) {
       Entry& entry = at(kAbis.at(key.slot / RECORDER_NUMBERS), nr_of_slot(key.slot));
-      entry.observation.errnos[evidence::errno_name(static_cast<int>(key.number))] += count;
+      entry.observation.errnos[errno_name(static_cast<int>(key.number))] += count;
     });
   }
 
@@ -305,7 +306,7 @@ class SnapshotBuilder {
       Entry& entry = at(kAbis.at(key.abi), key.nr);
       entry.observation.count += seen.count;
       if (key.error != 0) {
-        entry.observation.errnos[evidence::errno_name(static_cast<int>(key.error))] += seen.count;
+        entry.observation.errnos[errno_name(static_cast<int>(key.error))] += seen.count;
       }
       entry.see(seen.first, seen.last);
     });
@@ -370,7 +371,7 @@ class SnapshotBuilder {
     entry.phases |= total.phases;
     for (const auto& slot_errno : total.errnos) {
       if (slot_errno.count == 0) continue;
-      const std::string name = evidence::errno_name(static_cast<int>(slot_errno.number));
+      const std::string name = errno_name(static_cast<int>(slot_errno.number));
       entry.observation.errnos[name] += slot_errno.count;
     }
   }

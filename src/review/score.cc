@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "filter/decide.h"
 #include "filter/survey.h"
@@ -27,31 +26,52 @@ constexpr std::array kSocketcall = {
     Multiplexed{"recvmsg", 17},
 };
 
+using Requirements = std::vector<filter::Requirement>;
+
+// The same with clean arguments: where only bits of the low half are asked for, the high half is 0.
+Requirements clean(const Requirements& requirements) {
+  constexpr std::uint64_t kHighHalf = 0xffffffff00000000U;
+  Requirements result = requirements;
+  for (const filter::Requirement& requirement : requirements) {
+    if ((requirement.mask & kHighHalf) == 0) {
+      result.push_back({requirement.index, kHighHalf, 0, false});
+    }
+  }
+  return result;
+}
+
 class Scorer {
  public:
-  explicit Scorer(std::span<const filter::Program> filters) : filters_(filters) {}
+  Scorer(std::span<const filter::Program> filters, std::span<const Arch> arches)
+      : filters_(filters), arches_(arches) {}
 
-  bool is_open(const Way& way, Arch arch) const {
-    if (passes(way.syscall, way.args, arch)) return true;
-    if (arch != Arch::kX86) return false;
-    const auto* entry =
-        std::find_if(kSocketcall.begin(), kSocketcall.end(),
-                     [&way](const Multiplexed& m) { return m.syscall == way.syscall; });
-    if (entry == kSocketcall.end()) return false;
-    const filter::Requirement number{0, UINT32_MAX, entry->number, false};
-    return passes("socketcall", {{number}}, arch);
+  // As the exploits were published.
+  bool is_open(const Step& step, Arch native) const {
+    return std::any_of(step.ways.begin(), step.ways.end(), [&](const Way& way) {
+      return passes(way.syscall, clean(way.args), native);
+    });
   }
 
-  bool is_open(const Step& step, std::span<const Arch> arches) const {
-    return std::any_of(arches.begin(), arches.end(), [&](Arch arch) {
-      return std::any_of(step.ways.begin(), step.ways.end(),
-                         [&](const Way& way) { return is_open(way, arch); });
+  // As someone can adapt them to the filter.
+  bool is_open_adapted(const Step& step) const {
+    return std::any_of(arches_.begin(), arches_.end(), [&](Arch arch) {
+      return std::any_of(step.ways.begin(), step.ways.end(), [&](const Way& way) {
+        return passes(way.syscall, way.args, arch) ||
+               (arch == Arch::kX86 && passes_socketcall(way));
+      });
     });
   }
 
  private:
-  bool passes(std::string_view syscall, std::span<const filter::Requirement> args,
-              Arch arch) const {
+  bool passes_socketcall(const Way& way) const {
+    const auto* entry =
+        std::find_if(kSocketcall.begin(), kSocketcall.end(),
+                     [&way](const Multiplexed& m) { return m.syscall == way.syscall; });
+    if (entry == kSocketcall.end()) return false;
+    return passes("socketcall", {{0, UINT32_MAX, entry->number, false}}, Arch::kX86);
+  }
+
+  bool passes(std::string_view syscall, const Requirements& args, Arch arch) const {
     const auto nr = syscalls::number(arch, syscall);
     if (!nr) return false;
     const auto reachable = filter::allowed_with(filter::decide_all(filters_, arch, *nr), args);
@@ -59,6 +79,7 @@ class Scorer {
   }
 
   std::span<const filter::Program> filters_;
+  std::span<const Arch> arches_;
 };
 
 }  // namespace
@@ -73,13 +94,13 @@ Result<Score> score(std::span<const filter::Program> filters, std::span<const Ar
     });
     result.arches.push_back({arch, static_cast<std::size_t>(allowed)});
   }
-  const Scorer scorer(filters);
+  const Scorer scorer(filters, arches);
   const Arch native = syscalls::native_of(arches.empty() ? syscalls::host_arch() : arches.front());
-  std::vector<bool> open_natively;
   std::vector<bool> open;
+  std::vector<bool> open_adapted;
   for (const Step& step : known.steps) {
-    open_natively.push_back(scorer.is_open(step, {&native, 1}));
-    open.push_back(open_natively.back() || scorer.is_open(step, arches));
+    open.push_back(scorer.is_open(step, native));
+    open_adapted.push_back(open.back() || scorer.is_open_adapted(step));
   }
   result.total = known.exploits.size();
   for (const Exploit& exploit : known.exploits) {
@@ -87,10 +108,10 @@ Result<Score> score(std::span<const filter::Program> filters, std::span<const Ar
       return std::all_of(exploit.needs.begin(), exploit.needs.end(),
                          [&steps](std::size_t step) { return steps[step]; });
     };
-    if (all(open_natively)) {
+    if (all(open)) {
       result.open.push_back(exploit.cve);
-    } else if (all(open)) {
-      result.open_by_other_abi.push_back(exploit.cve);
+    } else if (all(open_adapted)) {
+      result.open_adapted.push_back(exploit.cve);
     }
   }
   return result;

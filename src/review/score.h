@@ -22,9 +22,10 @@ struct Score {
   std::vector<ArchScore> arches;
   std::size_t total = 0;          // exploits that are known
   std::vector<std::string> open;  // CVEs of those that the filter does not stop, sorted by age
-  // Stopped on the native ABI, but not on another ABI of the family that the filter lets in (int
-  // 0x80, x32). Not part of `open`, since the published exploits are native programs.
-  std::vector<std::string> open_by_other_abi;
+  // Stopped as they were published: native programs with clean arguments. But let in when adapted,
+  // by another ABI of the family that the filter covers (int 0x80, x32), or by bits above the 32
+  // that the kernel looks at, which a filter that compares 64 does not. Not part of `open`.
+  std::vector<std::string> open_adapted;
 
   std::size_t blocked() const { return total - open.size(); }
 };

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/embedded.h"
+#include "base/errno_name.h"
 #include "base/text.h"
 #include "filter/decide.h"
 #include "syscalls/table.h"
@@ -129,7 +130,7 @@ std::optional<std::uint16_t> errno_of(const Verdict& verdict) {
 }
 
 std::string outcome_text(std::int64_t result) {
-  return result < 0 ? profile::errno_text(static_cast<std::uint16_t>(-result)) : "success";
+  return result < 0 ? errno_name(static_cast<int>(-result)) : "success";
 }
 
 Judgement judge_result(std::int64_t result, const Verdict& verdict) {

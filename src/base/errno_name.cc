@@ -1,17 +1,18 @@
+#include "base/errno_name.h"
+
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/text.h"
-#include "evidence/evidence.h"
 
-namespace whittle::evidence {
+namespace whittle {
 
 namespace {
 
 // include/uapi/asm-generic/errno{-base,}.h, and include/linux/errno.h for those from 512 on, which
 // the kernel uses inside: they show where a call is left for a signal. The same on all our ABIs.
-constexpr std::array<std::pair<int, const char*>, 150> kNames = {{
+constexpr std::array<std::pair<int, std::string_view>, 150> kNames = {{
     {1, "EPERM"},
     {2, "ENOENT"},
     {3, "ESRCH"},
@@ -169,8 +170,19 @@ constexpr std::array<std::pair<int, const char*>, 150> kNames = {{
 std::string errno_name(int number) {
   const auto found = std::lower_bound(kNames.begin(), kNames.end(), number,
                                       [](const auto& entry, int n) { return entry.first < n; });
-  if (found != kNames.end() && found->first == number) return found->second;
+  if (found != kNames.end() && found->first == number) return std::string(found->second);
   return format("E{}", number);
 }
 
-}  // namespace whittle::evidence
+std::optional<int> errno_from_name(std::string_view name) {
+  // The second names that errno.h gives three of them.
+  if (name == "EWOULDBLOCK") name = "EAGAIN";
+  if (name == "EDEADLOCK") name = "EDEADLK";
+  if (name == "ENOTSUP") name = "EOPNOTSUPP";
+  const auto found = std::find_if(kNames.begin(), kNames.end(),
+                                  [&](const auto& entry) { return entry.second == name; });
+  if (found == kNames.end()) return std::nullopt;
+  return found->first;
+}
+
+}  // namespace whittle
