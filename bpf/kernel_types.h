@@ -50,6 +50,7 @@ struct seccomp {
 struct task_struct {
 	struct thread_info thread_info;
 	struct seccomp seccomp;
+	int exit_code;
 	int pid;
 	int tgid;
 };

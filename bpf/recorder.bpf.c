@@ -31,6 +31,7 @@
 #define X32_BIT 0x40000000U         /* arch/x86/include/uapi/asm/unistd.h: __X32_SYSCALL_BIT */
 #define SECCOMP_MODE_FILTER 2
 #define SIGSTOP 19
+#define SIGSYS 31
 #define ENOSYS 38
 #define MAX_ERRNO 4095
 
@@ -359,6 +360,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 		keep_arguments(regs, call, slot, spec);
 	if (spec->judge == RECORDER_NO_JUDGE)
 		return 0;
+	if ((__u32)result == filter_nr(call))
+		state->returned_number = filter_nr(call) + 1;
 	__u8 wanted = spec->judge_arguments;
 
 	if (spec->judge == RECORDER_JUDGE_REFUSED && control.shown[slot] < RECORDER_SHOWN) {
@@ -464,6 +467,15 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	if (is_exit(call) && counts(task, state, call))
 		count_without_result(state, call);
+	/*
+	 * A thread that a filter kills alone ends here, without sys_exit. One that is killed with its
+	 * process has been there, and got its number as the result.
+	 */
+	else if ((task->exit_code & 0x7f) == SIGSYS && call.nr != ~0U && counts(task, state, call) &&
+		 state->returned_number != filter_nr(call) + 1) {
+		count_without_result(state, call);
+		keep_for_judgement(regs, call, (long)filter_nr(call), 0x3f, phase_of(state));
+	}
 	__sync_fetch_and_add(&control.live, -1);
 	return 0;
 }

@@ -99,6 +99,7 @@ struct recorder_task {
 	__u32 flags;
 	__u32 exec_abi; /* of the execve under way, where the kernel has no sched_prepare_exec */
 	__u32 exec_nr;
+	__u32 returned_number; /* the last judged call that returned its own number, plus one */
 };
 
 /* Shared memory between both sides. */

@@ -13,7 +13,8 @@
 
 namespace {
 
-using namespace whittle;
+namespace filter = whittle::filter;
+namespace syscalls = whittle::syscalls;
 
 // Reads bytes until they end, then zeros.
 class Bytes {

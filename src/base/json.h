@@ -35,6 +35,8 @@ using Object = std::vector<Member>;
 class Value {
  public:
   Value() = default;  // null
+  // Implicit, so that a literal stands for its value: value.set("count", 3).
+  // NOLINTBEGIN(google-explicit-constructor)
   Value(std::nullptr_t) {}
   Value(bool v) : data_(v) {}
   Value(int v) : data_(static_cast<std::int64_t>(v)) {}
@@ -47,6 +49,7 @@ class Value {
   Value(std::string_view v) : data_(std::string(v)) {}
   Value(Array v) : data_(std::move(v)) {}
   Value(Object v) : data_(std::move(v)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   bool is_null() const { return std::holds_alternative<std::monostate>(data_); }
   bool is_object() const { return std::holds_alternative<Object>(data_); }

@@ -62,6 +62,7 @@ tl::unexpected<Error> errno_error(ErrorKind kind, std::string message, int errnu
 
 }  // namespace whittle
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
 #define WHITTLE_CONCAT_(a, b) a##b
 #define WHITTLE_CONCAT(a, b) WHITTLE_CONCAT_(a, b)
 #define TRY_ASSIGN_(lhs, expr, tmp)                        \
@@ -76,3 +77,4 @@ tl::unexpected<Error> errno_error(ErrorKind kind, std::string message, int errnu
     auto result_of_try = (expr);                                                 \
     if (!result_of_try) return tl::unexpected(std::move(result_of_try).error()); \
   } while (false)
+// NOLINTEND(bugprone-macro-parentheses)

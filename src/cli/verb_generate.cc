@@ -18,6 +18,8 @@ using syscalls::Arch;
 
 constexpr std::string_view kEvidenceSuffix = ".evidence.json";
 constexpr std::string_view kNoBase = "none";
+// How messages call what still stands without a base: "... refuses it".
+constexpr const char* kNoBaseName = "whittle, even without a base,";
 
 Result<evidence::Evidence> read_all(const std::vector<std::string>& paths) {
   std::vector<evidence::Evidence> parts;
@@ -91,7 +93,7 @@ Result<void> read_base(const Arguments& arguments, generate::Options& options) {
   std::string id = arguments.value_or("--base", std::string(profile::default_baseline_id()));
   constexpr std::string_view kPrefix = "baseline:";
   if (id.starts_with(kPrefix)) id.erase(0, kPrefix.size());
-  options.base_name = id == kNoBase ? "whittle, without a base" : id;
+  options.base_name = id == kNoBase ? kNoBaseName : id;
   for (const Arch arch : options.arches) {
     if (id == kNoBase) {
       options.base.emplace(arch, generate::no_base(arch));
@@ -186,7 +188,7 @@ json::Value reasons_json(const std::vector<generate::CallReasons>& entries) {
 json::Value result_json(const std::string& output, const generate::Outcome& outcome,
                         const generate::Options& options, const Numbers& numbers) {
   json::Value base;
-  base.set("id", options.base_name);
+  base.set("id", options.base_name == kNoBaseName ? kNoBase : options.base_name);
   base.set("allowed", by_arch(numbers.base));
   json::Value result;
   result.set("profile", output);
@@ -210,7 +212,8 @@ void print_summary(const std::string& output, const generate::Outcome& outcome,
   }
   print_note(format("{}: {} names, {} argument rules; calls open: {} ({})",
                     output == "-" ? "profile" : printable(output), numbers.names,
-                    numbers.argument_rules, join(counts, ", "), options.base_name));
+                    numbers.argument_rules, join(counts, ", "),
+                    options.base_name == kNoBaseName ? "no base" : options.base_name));
   print_note("answered ENOSYS: " + join(outcome.enosys, ", "));
   for (const std::string& text : outcome.notes) print_warning(text);
   for (const generate::LeftOut& entry : outcome.left_out) {

@@ -72,8 +72,9 @@ std::string denial_line(const trial::Denial& denial) {
     args += format("{:#x}", arg);
   }
   return format("  {} {}({})  {}  by {} in phase {}, {} time{}\n", syscalls::arch_name(denial.arch),
-                denial.syscall, args, profile::verdict_text(denial.verdict), denial.comm,
-                denial.phase, denial.count, denial.count == 1 ? "" : "s");
+                denial.syscall, args, profile::verdict_text(denial.verdict),
+                denial.comm.empty() ? "a task that is gone" : denial.comm, denial.phase,
+                denial.count, denial.count == 1 ? "" : "s");
 }
 
 std::string report_text(const Setup& setup, const trial::TrialReport& report,

@@ -321,7 +321,7 @@ Result<Program> read_program(int fd) {
 
 syscalls::Arch native_arch(const Profile& profile) {
   const auto host = syscalls::native_of(syscalls::host_arch());
-  const auto listed = profile.arches();
+  const auto& listed = profile.arches();
   const auto is_host = [host](syscalls::Arch arch) { return syscalls::native_of(arch) == host; };
   if (listed.empty() || std::any_of(listed.begin(), listed.end(), is_host)) return host;
   return syscalls::native_of(listed.front());

@@ -45,8 +45,8 @@ Result<profile::Verdict> evaluate(std::span<const sock_filter> program, const se
 // The same for many calls of one program. REQUIRES: check() passed.
 profile::Verdict evaluate_checked(std::span<const sock_filter> program, const seccomp_data& data);
 
-// Stacked filters as a process has them, newest first as PTRACE_SECCOMP_GET_FILTER gives them: the
-// most severe action wins; of equal ones the newest (seccomp(2)).
+// Stacked filters as a process has them, newest first: the most severe action wins; of equal ones
+// the newest (seccomp(2)).
 Result<profile::Verdict> evaluate_all(std::span<const Program> filters, const seccomp_data& data);
 
 }  // namespace whittle::filter

@@ -142,8 +142,9 @@ TEST(VerdictOf, ActionsAndData) {
 }
 
 TEST(EvaluateAll, MostSevereWinsAndOfEqualOnesTheNewest) {
-  const auto of = [](std::vector<std::uint32_t> returns) {
+  const auto of = [](const std::vector<std::uint32_t>& returns) {
     std::vector<Program> filters;
+    filters.reserve(returns.size());
     for (const std::uint32_t value : returns) filters.push_back({stmt(BPF_RET | BPF_K, value)});
     return *evaluate_all(filters, call(Arch::kX86_64, 0, {}));
   };

@@ -38,7 +38,7 @@ inline Program random_program(const std::function<std::uint8_t()>& next) {
       BPF_LDX | BPF_MEM,
       BPF_MISC | BPF_TAX,
       BPF_MISC | BPF_TXA,
-      BPF_ALU | BPF_ADD | BPF_K,
+      BPF_ALU | BPF_ADD | BPF_K,  // NOLINT(misc-redundant-expression): both are 0
       BPF_ALU | BPF_ADD | BPF_X,
       BPF_ALU | BPF_SUB | BPF_K,
       BPF_ALU | BPF_SUB | BPF_X,

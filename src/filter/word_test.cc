@@ -52,7 +52,7 @@ TEST(Word, SmallestWitnessAgreesWithBruteForce) {
   std::mt19937 random(20261125);
   int satisfiable = 0;
   int unsatisfiable = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < 5'000; ++round) {
     WordConstraint c;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> unlike;
     bool possible = c.require_equal(0xffffff00U, 0);
@@ -87,8 +87,8 @@ TEST(Word, SmallestWitnessAgreesWithBruteForce) {
     ASSERT_EQ(found, expected) << "round " << round;
     ASSERT_TRUE(!found || c.holds(*found));
   }
-  EXPECT_GT(satisfiable, 1000);
-  EXPECT_GT(unsatisfiable, 1000);
+  EXPECT_GT(satisfiable, 500);
+  EXPECT_GT(unsatisfiable, 500);
 }
 
 }  // namespace

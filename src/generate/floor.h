@@ -3,12 +3,8 @@
 
 #include <map>
 #include <set>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
-
-#include "syscalls/arch.h"
 
 namespace whittle::generate {
 

@@ -409,6 +409,10 @@ void add_notes(Generator& generator, const evidence::Evidence& evidence, const O
         "take "
         "other paths");
   }
+  if (options.log_denials && options.runtimes.count("runc") != 0) {
+    generator.note(
+        "runc before 1.2 does not start containers whose profile has flags (log-denials)");
+  }
   if (options.default_verdict.allows()) {
     generator.note(
         "a default of log refuses nothing: the profile is for watching, not for defence");

@@ -431,6 +431,7 @@ TEST(Generate, DefaultAndFlagsAreAsAsked) {
   const Outcome outcome = made({seen("read"), seen("socket", {{2, 1, 0}})}, options);
   EXPECT_EQ(outcome.profile.default_verdict().action, profile::Action::kKillProcess);
   EXPECT_THAT(outcome.profile.parts().flags, Contains("SECCOMP_FILTER_FLAG_LOG"));
+  EXPECT_THAT(outcome.notes, Contains(HasSubstr("runc before 1.2")));
   options.default_verdict = {profile::Action::kLog, 0};
   EXPECT_THAT(made({seen("read")}, options).notes, Contains(HasSubstr("refuses nothing")));
 }

@@ -48,6 +48,14 @@ LaunchSpec shell(const std::string& script) {
   return spec;
 }
 
+// No shell between: what it would start outlives it, and holds the test's output open.
+LaunchSpec sleeper() {
+  LaunchSpec spec;
+  spec.program = "/bin/sleep";
+  spec.argv = {"sleep", "10"};
+  return spec;
+}
+
 LaunchSpec filtered(LaunchSpec spec, filter::Program program) {
   spec.filter = std::move(program);
   spec.no_new_privileges = true;
@@ -103,10 +111,10 @@ TEST(Launch, HoldsTheProgramUntilRelease) {
 }
 
 TEST(Launch, ReleaseReturnsWhenTheProgramRuns) {
-  auto child = launch(shell("sleep 10"));
+  auto child = launch(sleeper());
   ASSERT_TRUE(child);
   ASSERT_TRUE(child->release());
-  EXPECT_EQ(read_file(format("/proc/{}/comm", child->pid())).value(), "sh\n");
+  EXPECT_EQ(read_file(format("/proc/{}/comm", child->pid())).value(), "sleep\n");
 }
 
 TEST(Launch, AProgramThatExitsWith127DidRun) { EXPECT_EQ(run(shell("exit 127")).code, 127); }
@@ -116,7 +124,7 @@ TEST(Launch, KillsTheChildThatWasNotWaitedFor) {
   pid_t running = 0;
   {
     auto first = launch(shell("exit 0"));
-    auto second = launch(shell("sleep 10"));
+    auto second = launch(sleeper());
     ASSERT_TRUE(second->release());
     held = first->pid();
     running = second->pid();
@@ -126,7 +134,7 @@ TEST(Launch, KillsTheChildThatWasNotWaitedFor) {
 }
 
 TEST(Launch, AssignmentKillsTheChildThatItReplaces) {
-  auto first = launch(shell("sleep 10"));
+  auto first = launch(sleeper());
   const pid_t pid = first->pid();
   *first = launch(shell("exit 3")).value();
   EXPECT_EQ(::kill(pid, 0), -1);

@@ -11,7 +11,7 @@ namespace {
 // Runtimes add the native ABI of the host to what is listed. Which host that is follows from the
 // family of a listed ABI, and from the host itself when none is listed.
 bool is_covered(const Profile& profile, syscalls::Arch arch) {
-  const auto listed = profile.arches();
+  const auto& listed = profile.arches();
   if (listed.empty()) return arch == syscalls::native_of(syscalls::host_arch());
   return std::any_of(listed.begin(), listed.end(), [arch](syscalls::Arch other) {
     return other == arch || syscalls::native_of(other) == arch;

@@ -26,18 +26,15 @@ bool Condition::holds(std::uint64_t argument) const {
   return false;
 }
 
-std::vector<syscalls::Arch> Profile::arches() const {
-  std::vector<syscalls::Arch> known;
+Profile::Profile(Parts parts) : parts_(std::move(parts)) {
   for (const std::string& name : parts_.architectures) {
     const auto arch = syscalls::arch_from_oci(name);
-    if (arch && std::find(known.begin(), known.end(), *arch) == known.end()) known.push_back(*arch);
+    if (arch && !lists(*arch)) arches_.push_back(*arch);
   }
-  return known;
 }
 
 bool Profile::lists(syscalls::Arch arch) const {
-  const auto known = arches();
-  return std::find(known.begin(), known.end(), arch) != known.end();
+  return std::find(arches_.begin(), arches_.end(), arch) != arches_.end();
 }
 
 std::vector<std::string> unknown_names(const Profile& profile) {

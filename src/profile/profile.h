@@ -56,19 +56,20 @@ class Profile {
     bool operator==(const Parts&) const = default;
   };
 
-  explicit Profile(Parts parts) : parts_(std::move(parts)) {}
+  explicit Profile(Parts parts);
 
   const Parts& parts() const { return parts_; }
   const Verdict& default_verdict() const { return parts_.default_verdict; }
   const std::vector<Rule>& rules() const { return parts_.rules; }
   // Those of the listed architectures that whittle knows.
-  std::vector<syscalls::Arch> arches() const;
+  const std::vector<syscalls::Arch>& arches() const { return arches_; }
   bool lists(syscalls::Arch arch) const;
 
   bool operator==(const Profile&) const = default;
 
  private:
   Parts parts_;
+  std::vector<syscalls::Arch> arches_;  // of parts_
 };
 
 // Reads plain OCI JSON. Errors name line and JSON pointer. Docker-only keys that change the meaning

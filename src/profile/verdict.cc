@@ -15,7 +15,10 @@ std::string_view action_name(Action action) {
 
 std::string verdict_text(const Verdict& verdict) {
   std::string name(action_name(verdict.action));
-  if (verdict.action == Action::kErrno) return name + " " + errno_name(verdict.data);
+  if (verdict.action == Action::kErrno) {
+    const std::string error = errno_name(verdict.data);
+    return format("{} {}", name, errno_from_name(error) ? error : std::to_string(verdict.data));
+  }
   if (verdict.data != 0) return format("{} {}", name, verdict.data);
   return name;
 }

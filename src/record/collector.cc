@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "evidence/canonical.h"
 #include "base/errno_name.h"
+#include "evidence/canonical.h"
 #include "syscalls/table.h"
 
 namespace whittle::record {

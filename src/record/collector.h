@@ -8,6 +8,8 @@
 // by kMostUnnamed for numbers that no table has. Not thread-safe.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <cstdint>
 #include <map>
@@ -48,6 +50,7 @@ struct Call {
   std::string phase;
   std::optional<std::int64_t> result;  // nullopt: it has not returned, and perhaps never will
   bool refused = false;                // by a filter in force
+  pid_t task = 0;                      // the thread that made it; 0: not known
 };
 
 class Collector {

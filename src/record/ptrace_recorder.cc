@@ -279,6 +279,7 @@ void Tracer::on_entry(pid_t tid, const __ptrace_syscall_info& info) {
   Call call;
   call.arch = *arch;
   call.nr = nr;
+  call.task = tid;
   std::copy(std::begin(info.entry.args), std::end(info.entry.args), call.args.begin());
   call.seconds = monotonic_seconds() - start_;
   call.phase = options_.phase ? options_.phase() : "startup";
@@ -308,7 +309,9 @@ void Tracer::finish(Task& task, std::optional<std::int64_t> result) {
   if (result && *result > 0 && (clone_flags_of(call) & CLONE_UNTRACED) != 0 && recording_) {
     ++lost_tasks_;
   }
-  if (result && is_errno(*result) && options_.refused) call.refused = options_.refused(call);
+  // A trap or a kill leaves the number as the result, or none.
+  const bool may_be_refused = !result || is_errno(*result) || *result == call.nr;
+  if (recording_ && may_be_refused && options_.refused) call.refused = options_.refused(call);
   count(call);
 }
 

@@ -31,7 +31,8 @@ struct PtraceOptions {
   std::function<std::string()> phase;  // the phase now, for each call; without it: "startup"
   // About once a second: what is known so far, calls under way included; `complete` is false.
   std::function<void(const evidence::Run&)> checkpoint;
-  // Whether a filter in force refused a call. Asked about calls that returned an error only.
+  // Whether a filter in force refused a call. Asked about calls that returned an error, their
+  // own number, or nothing because the task died.
   std::function<bool(const Call&)> refused;
 };
 

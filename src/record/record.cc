@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "base/clock.h"
+#include "base/file_system.h"
 #include "base/text.h"
 #include "host/kernel.h"
 #include "host/launch.h"
@@ -138,6 +139,12 @@ class EbpfRecording {
   double ended_at_ = 0;
 };
 
+// The name of a thread; empty once it is gone.
+std::string comm_of(pid_t task) {
+  const auto comm = read_file(format("/proc/{}/comm", task), 64);
+  return comm ? printable(trim(*comm)) : std::string();
+}
+
 Result<evidence::Run> record_by_ptrace(const RecordSpec& spec, Session& session,
                                        evidence::Run run) {
   TRY_ASSIGN(host::Launched child, launch_command(spec, run));
@@ -158,10 +165,11 @@ Result<evidence::Run> record_by_ptrace(const RecordSpec& spec, Session& session,
   };
   if (spec.filter) {
     options.refused = [&spec](const Call& call) {
-      const JudgedCall judged = judged_call(call);
-      const bool refused = was_refused(*spec.filter, judged);
-      if (refused && spec.refused) spec.refused(judged);
-      return refused;
+      JudgedCall judged = judged_call(call);
+      if (!was_refused(*spec.filter, judged)) return false;
+      judged.comm = comm_of(call.task);
+      if (spec.refused) spec.refused(judged);
+      return true;
     };
   }
   TRY_ASSIGN(evidence::Run recorded, record_ptrace(std::move(child), options));

@@ -47,8 +47,7 @@ std::vector<JudgeSpec> judge_specs(std::span<const sock_filter> program) {
     for (std::uint32_t nr = 0; nr < 1024; ++nr) {
       const filter::Decision decision = filter::decide(program, arch, nr | bit);
       if (decision.always_allows()) continue;
-      specs.push_back({arch, nr | bit,
-                       decision.decided ? decision.arguments : std::uint8_t{0x3f},
+      specs.push_back({arch, nr | bit, decision.decided ? decision.arguments : std::uint8_t{0x3f},
                        decision.constant().has_value()});
     }
   }
@@ -63,7 +62,7 @@ JudgedCall judged_call(const Call& call) {
   judged.phase = call.phase;
   judged.count = 1;
   if (call.result && is_errno(*call.result)) judged.error = static_cast<int>(-*call.result);
-  judged.result_is_number = call.result == static_cast<std::int64_t>(call.nr);
+  judged.result_is_number = !call.result || *call.result == static_cast<std::int64_t>(call.nr);
   return judged;
 }
 

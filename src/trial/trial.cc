@@ -1,16 +1,20 @@
 #include "trial/trial.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -84,6 +88,15 @@ class Judge {
   std::map<Key, Denial> fallbacks_;
 };
 
+constexpr double kGrace = 10;  // seconds from SIGTERM to SIGKILL
+
+// The workload is to run as it was recorded.
+std::vector<std::string> own_environment() {
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  return environment;
+}
+
 bool is_stopped(pid_t pid) {
   std::ifstream status(format("/proc/{}/stat", pid));
   std::string text;
@@ -125,10 +138,15 @@ class EbpfTrial {
     container.no_new_privileges = spec_.no_new_privileges;
     container.uid = spec_.uid;
     container.gid = spec_.gid;
+    container.environment = own_environment();
+    std::error_code no_directory;
+    container.directory = std::filesystem::current_path(no_directory).string();
+    if (no_directory) container.directory = "/";
     TRY_ASSIGN(const host::Bundle bundle, host::Bundle::create(container));
     const ContainerCleanup cleanup(runtime, bundle);
     TRY_ASSIGN(host::LaunchSpec launch, host::run_spec(runtime, bundle));
     launch.output_to_stderr = true;
+    end_container_ = [&] { host::delete_container(runtime, bundle); };
     return follow(launch);
   }
 
@@ -200,8 +218,10 @@ class EbpfTrial {
         asked = now;
         asked_to_stop_ = true;
         ::kill(recorder.stopped(), SIGTERM);
-      } else if (asked != 0 && now - asked > 10) {
+      } else if (asked != 0 && now - asked > kGrace) {
         ::kill(recorder.stopped(), SIGKILL);
+        // Processes that the first one left behind keep crun's container going.
+        if (now - asked > kGrace + 1 && end_container_) std::exchange(end_container_, {})();
       }
       pollfd polled = {child.pidfd(), POLLIN, 0};
       ::poll(&polled, 1, 50);
@@ -250,6 +270,7 @@ class EbpfTrial {
 
   const TrialSpec& spec_;
   filter::Program judge_program_;  // what the runtime is expected to load
+  std::function<void()> end_container_;  // empty: natively, or done
   bool asked_to_stop_ = false;
 };
 

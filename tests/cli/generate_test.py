@@ -90,7 +90,8 @@ with tempfile.TemporaryDirectory() as folder:
     assert rule["args"][0]["index"] == 0, rule
 
     print("options: base, architecture, default, runtime, arguments, headroom, log")
-    whittle("generate", "u.evidence.json", "--base", "none")
+    done = whittle("generate", "u.evidence.json", "--base", "none", "--json")
+    assert json.loads(done.stdout)["base"]["id"] == "none", done.stdout
     assert rules_for(load("u.profile.json"), "unshare")
     whittle("generate", "nginx.evidence.json", "--arch", "amd64", "--default", "kill", "--runtime", "none",
             "--arguments", "base", "--headroom", "none", "--log-denials", "-o", "o.json")

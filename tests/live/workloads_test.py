@@ -7,11 +7,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 
-from harness import SOURCE, WHITTLE, load, require_root, skip, whittle
+from harness import BUILD, WHITTLE, load, require_root, skip, whittle
 
 require_root()
 for tool in ("runc", "redis-server", "redis-cli", "node", "go", "python3"):
@@ -200,7 +199,7 @@ main_job("python", ["/usr/bin/python3", write("app.py", PYTHON)])
 write("main.go", GO)
 binary = os.path.join(DIRECTORY, "server")
 subprocess.run(["go", "build", "-o", binary, "main.go"], cwd=DIRECTORY, check=True, capture_output=True,
-               env={**os.environ, "GO111MODULE": "off", "GOCACHE": os.path.join(DIRECTORY, "gocache"), "GOFLAGS": ""})
+               env={**os.environ, "GO111MODULE": "off", "GOCACHE": os.path.join(BUILD, "gocache"), "GOFLAGS": ""})
 main_job("go", [binary])
 main_job("node", [shutil.which("node"), write("app.js", NODE)])
 shutil.rmtree(DIRECTORY, ignore_errors=True)

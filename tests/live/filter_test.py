@@ -1,0 +1,160 @@
+"""The program that `whittle show P --runtime R` compiles is the one that R loads, byte for byte.
+
+Each profile is given to runc and crun, the filter of the container's process is read back with
+`whittle show --pid`, and compared with the compiled one. runc orders the ABIs of its ENOSYS stub at
+random: there the answers must be equal each time, and the bytes in one of a few runs.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+
+from harness import WHITTLE, require_root, skip, whittle
+
+require_root()
+for tool in ("runc", "crun", "unshare"):
+    if shutil.which(tool) is None:
+        skip(f"{tool} is not installed")
+
+HYBRID_CGROUPS = os.path.ismount("/sys/fs/cgroup/unified")
+DIRECTORY = tempfile.mkdtemp(prefix="whittle-filter-test-")
+MOST_RUNS = 25
+
+
+def runtime_command(runtime, *args):
+    """crun refuses hosts with hybrid cgroups; without the second tree it takes them."""
+    if runtime == "crun" and HYBRID_CGROUPS:
+        return ["unshare", "-m", "sh", "-c", "umount /sys/fs/cgroup/unified && exec \"$@\"", "sh", runtime, *args]
+    return [runtime, *args]
+
+
+def make_bundle(profile):
+    bundle = tempfile.mkdtemp(dir=DIRECTORY)
+    os.mkdir(f"{bundle}/rootfs")
+    mounts = [{"destination": "/proc", "type": "proc", "source": "proc"},
+              {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]}]
+    for name in ("bin", "lib", "lib64", "usr"):
+        if os.path.exists(f"/{name}"):
+            mounts.append({"destination": f"/{name}", "type": "bind", "source": f"/{name}", "options": ["rbind", "ro"]})
+    config = {
+        "ociVersion": "1.0.2",
+        "process": {"user": {"uid": 0, "gid": 0}, "args": ["/bin/sleep", "1000"], "cwd": "/",
+                    "env": ["PATH=/usr/bin:/bin"], "noNewPrivileges": True},
+        "root": {"path": "rootfs"},
+        "mounts": mounts,
+        "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}], "seccomp": profile},
+    }
+    with open(f"{bundle}/config.json", "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    return bundle
+
+
+def loaded(runtime, profile):
+    """The filter that the runtime loaded for a profile: its bytes, and what whittle says of it."""
+    bundle = make_bundle(profile)
+    name = os.path.basename(bundle)
+    dump = f"{bundle}/read.bpf"
+    try:
+        with open(f"{bundle}/log", "w", encoding="utf-8") as log:
+            started = subprocess.run(runtime_command(runtime, "run", "-d", "--bundle", bundle, name),
+                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60, check=False)
+        with open(f"{bundle}/log", encoding="utf-8") as log:
+            assert started.returncode == 0, (runtime, log.read())
+        state = json.loads(subprocess.run(runtime_command(runtime, "state", name), capture_output=True, timeout=60,
+                                          check=True).stdout)
+        view = json.loads(whittle("show", "--pid", state["pid"], "--json", "--bytes", dump).stdout)
+        with open(f"/proc/{state['pid']}/stat", encoding="utf-8") as stat:
+            assert stat.read().split()[2] in "SR", "the process goes on after the look at it"
+    finally:
+        subprocess.run(runtime_command(runtime, "delete", "-f", name), capture_output=True, timeout=60, check=False)
+    with open(dump, "rb") as file:
+        return file.read(), view
+
+
+def compiled(runtime, profile):
+    path = f"{DIRECTORY}/profile.json"
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(profile, file)
+    dump = f"{DIRECTORY}/compiled.bpf"
+    view = json.loads(whittle("show", path, "--runtime", runtime, "--json", "--bytes", dump).stdout)
+    with open(dump, "rb") as file:
+        return file.read(), view
+
+
+def same_answers(read, made):
+    """A profile shows the ABIs that it covers, a process all of its family."""
+    read_by_arch = {arch["arch"]: arch for arch in read["arches"]}
+    return read["filters"] == made["filters"] and all(read_by_arch[arch["arch"]] == arch for arch in made["arches"])
+
+
+def variants():
+    docker = json.loads(whittle("baseline", "show", "docker").stdout)
+    yield "Docker's default", docker
+
+    def with_rules(*rules, **changes):
+        return {**docker, "syscalls": [*docker["syscalls"], *rules], **changes}
+
+    def condition(index, op, value, value_two=0):
+        return {"index": index, "value": value, "valueTwo": value_two, "op": f"SCMP_CMP_{op}"}
+
+    yield "one architecture", {**docker, "architectures": ["SCMP_ARCH_X86_64"]}
+    yield "no architecture", {**docker, "architectures": []}
+    yield "only x32 listed", {**docker, "architectures": ["SCMP_ARCH_X32"]}
+    yield "x86 before x86_64", {**docker, "architectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X86_64"]}
+    yield "every kind of condition", with_rules(
+        {"names": ["add_key"], "action": "SCMP_ACT_ALLOW",
+         "args": [condition(0, "NE", 10), condition(0, "NE", 20), condition(1, "GT", 1 << 40)]},
+        {"names": ["keyctl", "no_such_call"], "action": "SCMP_ACT_LOG",
+         "args": [condition(0, "LE", 5), condition(1, "MASKED_EQ", 0xff00, 0x1200)]},
+        {"names": ["request_key"], "action": "SCMP_ACT_ERRNO", "args": [condition(3, "GE", 7)]},
+        {"names": ["swapon"], "action": "SCMP_ACT_TRACE", "errnoRet": 7, "args": [condition(5, "LT", 1 << 33)]},
+        {"names": ["acct"], "action": "SCMP_ACT_KILL_PROCESS"},
+        {"names": ["reboot"], "action": "SCMP_ACT_TRAP"},
+        {"names": ["reboot"], "action": "SCMP_ACT_ALLOW"})
+    yield "default kill", {**{k: v for k, v in docker.items() if k != "defaultErrnoRet"},
+                           "defaultAction": "SCMP_ACT_KILL_PROCESS"}
+    yield "default ENOSYS", {**docker, "defaultErrnoRet": 38}
+    yield "default allow: no stub", {
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+        "syscalls": [{"names": ["mount", "bpf"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13}]}
+
+
+try:
+    for title, oci in variants():
+        for runtime in ("runc", "crun"):
+            made_bytes, made_view = compiled(runtime, oci)
+            for run in range(1, MOST_RUNS + 1):
+                read_bytes, read_view = loaded(runtime, oci)
+                assert len(read_bytes) == len(made_bytes), (title, runtime, len(read_bytes), len(made_bytes))
+                assert same_answers(read_view, made_view), (title, runtime)
+                if read_bytes == made_bytes:
+                    break
+                assert runtime == "runc", f"{title}: crun loads other bytes"
+            else:
+                raise AssertionError(f"{title}: runc loaded other bytes in all of {MOST_RUNS} runs")
+            print(f"{title}: {runtime} loads the same {len(made_bytes) // 8} instructions (run {run})")
+
+    print("a process without a filter, and one that is not there")
+    sleeper = subprocess.Popen(["sleep", "100"])
+    try:
+        shown = json.loads(whittle("show", "--pid", sleeper.pid, "--json").stdout)
+        assert shown["filters"] == [] and shown["arches"] == [], shown
+        assert "no filter" in whittle("show", "--pid", sleeper.pid).stdout
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    assert "no such process" in whittle("show", "--pid", sleeper.pid, expect=2).stderr
+
+    print("without privilege: one error that says what is missing")
+    sleeper = subprocess.Popen(["sleep", "100"])
+    try:
+        done = subprocess.run([WHITTLE, "show", "--pid", str(sleeper.pid)], capture_output=True, text=True, user=65534,
+                              group=65534, timeout=30, check=False)
+        assert done.returncode == 3 and "ptrace" in done.stderr, (done.returncode, done.stderr)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+finally:
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
