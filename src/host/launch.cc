@@ -159,7 +159,8 @@ tl::unexpected<Error> silent_error(const ExitStatus& status, const std::string& 
   if (filtered && status.signal == SIGSYS) {
     return input_error(what + "the profile kills execve", {}, kExecveHint);
   }
-  if (filtered && status.code == kNotStarted) {
+  // SIGSEGV: a filter that refuses execve, write and exit_group leaves the child no way on.
+  if (filtered && (status.code == kNotStarted || status.signal == SIGSEGV)) {
     return input_error(what + "the profile refuses execve", {}, kExecveHint);
   }
   return environment_error(what + status.text() + " before it was started");

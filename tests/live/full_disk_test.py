@@ -15,13 +15,12 @@ try:
     target = os.path.join(DIRECTORY, "true.evidence.json")
     whittle("merge", evidence, "-o", target)
     before = open(target, "rb").read()
-    with open(os.path.join(DIRECTORY, "fill"), "wb") as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
-        except OSError:
-            pass
+    fill = os.open(os.path.join(DIRECTORY, "fill"), os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(fill, b"x" * 4096)
+    except OSError:
+        os.close(fill)
     done = whittle("merge", evidence, "-o", target, expect=3)
     assert "No space left" in done.stderr and "hint" in done.stderr, done.stderr
     assert open(target, "rb").read() == before, "the old file was harmed"
