@@ -3,9 +3,10 @@
 //   measure-runtime-floor RUNTIME STARTS      as root; RUNTIME is runc or crun
 //
 // Starts containers in every situation that changes the runtime's path (no_new_privileges on and
-// off, root and another user, run and exec) STARTS times each, under a filter that allows everything
-// but clone3, and counts in the kernel (record/ebpf_recorder.h) every call made under the filter
-// before execve. Prints rows of data/runtime-floor.tsv: the union of the starts of each situation.
+// off, root and another user, run and exec) STARTS times each, under a filter that allows
+// everything but clone3, and counts in the kernel (record/ebpf_recorder.h) every call made under
+// the filter before execve. Prints rows of data/runtime-floor.tsv: the union of the starts of each
+// situation.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -55,8 +56,8 @@ Result<void> measure(const host::LaunchSpec& launch, std::set<std::string>& name
 Result<void> start_once(const host::Runtime& runtime, const Situation& situation,
                         std::set<std::string>& names) {
   host::ContainerSpec spec;
-  spec.argv = situation.exec ? std::vector<std::string>{"sleep", "60"}
-                             : std::vector<std::string>{"true"};
+  spec.argv =
+      situation.exec ? std::vector<std::string>{"sleep", "60"} : std::vector<std::string>{"true"};
   spec.profile_json = kProfile;
   spec.no_new_privileges = situation.no_new_privileges;
   spec.uid = situation.uid;

@@ -3,6 +3,7 @@
 
 #include "base/file_system.h"
 #include "base/text.h"
+#include "cli/load_evidence.h"
 #include "cli/load_profile.h"
 #include "cli/output.h"
 #include "cli/verbs_list.h"
@@ -20,17 +21,6 @@ constexpr std::string_view kEvidenceSuffix = ".evidence.json";
 constexpr std::string_view kNoBase = "none";
 // How messages call what still stands without a base: "... refuses it".
 constexpr const char* kNoBaseName = "whittle, even without a base,";
-
-Result<evidence::Evidence> read_all(const std::vector<std::string>& paths) {
-  std::vector<evidence::Evidence> parts;
-  for (const std::string& path : paths) {
-    TRY_ASSIGN(const std::string text, read_file(path));
-    TRY_ASSIGN(evidence::Evidence part,
-               evidence::read(text, path == "-" ? "standard input" : path));
-    parts.push_back(std::move(part));
-  }
-  return evidence::merge(parts);
-}
 
 // A file name that stays in the current directory, whatever the evidence says.
 bool is_plain_name(std::string_view name) {
@@ -232,7 +222,8 @@ Result<int> run_generate(const Arguments& arguments) {
   }
   if (output) TRY(check_writable(*output));
   TRY_ASSIGN(const generate::Options options, read_options(arguments));
-  TRY_ASSIGN(const evidence::Evidence evidence, read_all(arguments.operands()));
+  TRY_ASSIGN(const std::vector<evidence::Evidence> parts, load_evidence(arguments.operands()));
+  const evidence::Evidence evidence = evidence::merge(parts);
   if (!output) {
     output = default_output(evidence.workload, arguments.operands().front());
     TRY(check_writable(*output));

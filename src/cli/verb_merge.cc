@@ -3,6 +3,7 @@
 
 #include "base/file_system.h"
 #include "base/text.h"
+#include "cli/load_evidence.h"
 #include "cli/output.h"
 #include "cli/verbs_list.h"
 #include "evidence/evidence.h"
@@ -10,11 +11,6 @@
 namespace whittle::cli {
 
 namespace {
-
-Result<evidence::Evidence> read_evidence(const std::string& path) {
-  TRY_ASSIGN(const std::string text, read_file(path));
-  return evidence::read(text, path == "-" ? "standard input" : path);
-}
 
 void warn_of_incomplete(const evidence::Evidence& merged) {
   for (const evidence::Run& run : merged.runs) {
@@ -43,11 +39,7 @@ void warn_of_other_workloads(const std::vector<evidence::Evidence>& parts,
 Result<int> run_merge(const Arguments& arguments) {
   const std::string output = arguments.value_or("--output", "-");
   TRY(check_writable(output));
-  std::vector<evidence::Evidence> parts;
-  for (const std::string& path : arguments.operands()) {
-    TRY_ASSIGN(evidence::Evidence part, read_evidence(path));
-    parts.push_back(std::move(part));
-  }
+  TRY_ASSIGN(const std::vector<evidence::Evidence> parts, load_evidence(arguments.operands()));
   const evidence::Evidence merged = evidence::merge(parts);
   warn_of_other_workloads(parts, merged.workload);
   warn_of_incomplete(merged);
