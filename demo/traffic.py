@@ -6,10 +6,14 @@ Used by demo/run and by the live tests. Standard library only.
 import http.client
 import http.server
 import os
+import shutil
 import signal
+import socket
+import tempfile
 import threading
 import time
 
+NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
 BIG = 8 << 20
 FILES = {f"page{i}.html": f"<h1>page {i}</h1>\n".encode() * (i * 40 + 1) for i in range(8)}
 
@@ -54,11 +58,43 @@ def start_upstream():
     return server
 
 
-def make_site(directory):
-    os.makedirs(directory, exist_ok=True)
-    for name, content in {**FILES, "index.html": b"<h1>whittle</h1>\n", "big.bin": os.urandom(1 << 16) * (BIG >> 16)}.items():
-        with open(os.path.join(directory, name), "wb") as file:
-            file.write(content)
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Site:
+    """A directory with an nginx configuration, what it serves, its logs and its pid file."""
+
+    def __init__(self, upstream_port):
+        # Not below the current directory: nginx's workers run as www-data, and it may be root's own.
+        self.directory = tempfile.mkdtemp(prefix="whittle-nginx.")
+        os.chmod(self.directory, 0o755)
+        self.port = free_port()
+        self.pid_file = self.path("nginx.pid")
+        os.mkdir(self.path("www"))
+        pages = {**FILES, "index.html": b"<h1>whittle</h1>\n", "big.bin": os.urandom(1 << 16) * (BIG >> 16)}
+        for name, content in pages.items():
+            with open(self.path("www/" + name), "wb") as file:
+                file.write(content)
+        with open(os.path.join(os.path.dirname(__file__), "nginx.conf.in"), encoding="utf-8") as file:
+            text = file.read()
+        words = {"USER": "user www-data;" if os.geteuid() == 0 else "", "DIR": self.directory, "PORT": str(self.port),
+                 "UPSTREAM": str(upstream_port)}
+        for word, value in words.items():
+            text = text.replace(f"@{word}@", value)
+        with open(self.path("nginx.conf"), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def command(self):
+        return [NGINX, "-c", self.path("nginx.conf")]
+
+    def remove(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Client:
@@ -95,7 +131,7 @@ class Client:
             self.connection = None
 
 
-def browse(client, directory, rounds, upstream):
+def browse(client, rounds, upstream):
     for i in range(rounds):
         name = f"page{i % len(FILES)}.html"
         client.ask("GET", "/" + name, 200, check=lambda content, name=name: content == FILES[name])
@@ -106,15 +142,16 @@ def browse(client, directory, rounds, upstream):
     client.close()
 
 
-def drive(port, pid, directory, upstream=True, clients=64, rounds=6):
+def drive(site, pid, upstream=True, clients=64, rounds=6):
     """All of the traffic against a running nginx whose master is `pid`. Returns (right, wrong)."""
+    port = site.port
     everybody = [Client(port) for _ in range(clients)]
-    threads = [threading.Thread(target=browse, args=(client, directory, rounds, upstream)) for client in everybody]
+    threads = [threading.Thread(target=browse, args=(client, rounds, upstream)) for client in everybody]
     for thread in threads:
         thread.start()
     one = Client(port)
     everybody.append(one)
-    with open(os.path.join(directory, "big.bin"), "rb") as file:
+    with open(site.path("www/big.bin"), "rb") as file:
         big = file.read()
     one.ask("GET", "/", 200)
     one.ask("GET", "/big.bin", 200, check=lambda content: content == big)
@@ -128,7 +165,7 @@ def drive(port, pid, directory, upstream=True, clients=64, rounds=6):
     after = [Client(port), Client(port, "::1")]
     everybody += after
     for client in after:
-        browse(client, directory, 2, upstream)
+        browse(client, 2, upstream)
         client.ask("GET", "/big.bin", 200, check=lambda content: content == big)
         client.close()
     one.close()

@@ -1,9 +1,12 @@
 """What every cli and live test needs: the binary under test, running it, and skipping with a reason."""
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 WHITTLE = os.environ["WHITTLE"]
 BUILD = os.environ["WHITTLE_BUILD"]
@@ -19,6 +22,14 @@ def skip(reason):
 def require_root():
     if os.geteuid() != 0:
         skip("needs root")
+
+
+def temporary_directory():
+    """A fresh directory that everybody may enter; removed when the test ends."""
+    path = tempfile.mkdtemp(prefix="whittle-test.")
+    os.chmod(path, 0o755)
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def program(name):

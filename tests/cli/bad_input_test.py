@@ -3,11 +3,10 @@
 import json
 import os
 import subprocess
-import tempfile
 
-from harness import WHITTLE, whittle
+from harness import WHITTLE, temporary_directory, whittle
 
-DIRECTORY = tempfile.mkdtemp(prefix="whittle-test.")
+DIRECTORY = temporary_directory()
 os.chdir(DIRECTORY)
 
 

@@ -5,9 +5,8 @@ import itertools
 import json
 import os
 import shutil
-import tempfile
 
-from harness import load, whittle
+from harness import load, temporary_directory, whittle
 
 
 def run(run_id, calls, **more):
@@ -25,8 +24,7 @@ def save(name, runs, workload="app"):
     return name
 
 
-directory = tempfile.mkdtemp(prefix="whittle-merge-")
-atexit.register(shutil.rmtree, directory)
+directory = temporary_directory()
 os.chdir(directory)
 A, B = "a" * 16, "b" * 16
 one = save("one.json", [run(A, [call("read", 0, 3)], complete=False, lost={"events": 2}, duration=9)])

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import WHITTLE, require_root, skip, whittle
+from harness import WHITTLE, require_root, skip, temporary_directory, whittle
 
 require_root()
 for tool in ("runc", "crun", "unshare"):
@@ -19,7 +19,7 @@ for tool in ("runc", "crun", "unshare"):
         skip(f"{tool} is not installed")
 
 HYBRID_CGROUPS = os.path.ismount("/sys/fs/cgroup/unified")
-DIRECTORY = tempfile.mkdtemp(prefix="whittle-filter-test-")
+DIRECTORY = temporary_directory()
 MOST_RUNS = 25
 
 

@@ -2,15 +2,14 @@
 
 import os
 import subprocess
-import tempfile
 
-from harness import WHITTLE, require_root, whittle
+from harness import WHITTLE, require_root, temporary_directory, whittle
 
 require_root()
-DIRECTORY = tempfile.mkdtemp(prefix="whittle-test.")
+DIRECTORY = temporary_directory()
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", DIRECTORY], check=True)
 try:
-    evidence = tempfile.mktemp(suffix=".evidence.json")
+    evidence = os.path.join(temporary_directory(), "true.evidence.json")
     whittle("record", "-o", evidence, "--", "true")
     target = os.path.join(DIRECTORY, "true.evidence.json")
     whittle("merge", evidence, "-o", target)
@@ -28,10 +27,9 @@ try:
     print(done.stderr.strip())
 finally:
     subprocess.run(["umount", DIRECTORY], check=True)
-    os.rmdir(DIRECTORY)
 
 # Without privilege: eBPF when asked for is an error, auto takes ptrace and says why, a container needs root.
-nobody = tempfile.mkdtemp(prefix="whittle-test.")
+nobody = temporary_directory()
 os.chown(nobody, 65534, 65534)
 
 
@@ -52,7 +50,6 @@ assert done.returncode == 0 and "24 of 24" in done.stdout, (done.stdout, done.st
 done = as_nobody("verify", "--profile", "true.profile.json", "--runtime", "runc", "--", "true")
 assert done.returncode == 3 and "root" in done.stderr, (done.returncode, done.stderr)
 print(done.stderr.strip())
-subprocess.run(["rm", "-rf", nobody], check=True)
 
 # With privilege a failure of eBPF is an error, never a silent ptrace run: without CAP_BPF's helpers at hand.
 done = subprocess.run(["setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--inh-caps", "-all", WHITTLE, "record", "--backend",

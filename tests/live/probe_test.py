@@ -8,12 +8,11 @@ import os
 import shutil
 import stat
 import subprocess
-import tempfile
 
-from harness import BUILD, WHITTLE, require_root, whittle
+from harness import BUILD, WHITTLE, require_root, temporary_directory, whittle
 
 require_root()
-DIRECTORY = tempfile.mkdtemp(prefix="whittle-probe-test-")
+DIRECTORY = temporary_directory()
 os.chmod(DIRECTORY, 0o755)
 STEPS = 24
 

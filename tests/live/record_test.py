@@ -3,13 +3,12 @@
 import os
 import signal
 import subprocess
-import tempfile
 import time
 
-from harness import WHITTLE, load, program, require_root, whittle
+from harness import WHITTLE, load, program, require_root, temporary_directory, whittle
 
 require_root()
-DIRECTORY = tempfile.mkdtemp(prefix="whittle-test.")
+DIRECTORY = temporary_directory()
 
 
 def record(name, *command, backend="ebpf", options=(), expect=0, env=None):

@@ -7,17 +7,16 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 
-from harness import BUILD, WHITTLE, load, require_root, skip, whittle
+from harness import BUILD, WHITTLE, load, require_root, skip, temporary_directory, whittle
 
 require_root()
 for tool in ("runc", "redis-server", "redis-cli", "node", "go", "python3"):
     if shutil.which(tool) is None:
         skip(f"{tool} is not installed")
 
-DIRECTORY = tempfile.mkdtemp(prefix="whittle-test.")
+DIRECTORY = temporary_directory()
 os.chmod(DIRECTORY, 0o755)
 
 
@@ -202,4 +201,3 @@ subprocess.run(["go", "build", "-o", binary, "main.go"], cwd=DIRECTORY, check=Tr
                env={**os.environ, "GO111MODULE": "off", "GOCACHE": os.path.join(BUILD, "gocache"), "GOFLAGS": ""})
 main_job("go", [binary])
 main_job("node", [shutil.which("node"), write("app.js", NODE)])
-shutil.rmtree(DIRECTORY, ignore_errors=True)
