@@ -1,6 +1,6 @@
 # The commands of README.md. Each works on a fresh Debian 12; `make deps` needs root when packages
 # are missing, the rest runs as anybody (what needs root says so).
-.PHONY: all deps demo test check check-all bench install format tidy clean
+.PHONY: all deps demo test test-kernels check-all bench install format tidy clean
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -31,7 +31,7 @@ test: deps
 	ctest --test-dir $(BUILD)/ci --output-on-failure --no-tests=error
 
 # What CI has no time for: sanitizers, clang-tidy, fuzzers.
-check-all: test tidy
+check-all: test tidy test-kernels
 	for preset in asan tsan; do \
 	  cmake --preset $$preset >/dev/null && cmake --build --preset $$preset -j $(JOBS) && \
 	  ctest --test-dir $(BUILD)/$$preset --output-on-failure -L 'unit|cli' || exit 1; \
@@ -39,6 +39,13 @@ check-all: test tidy
 	cmake --preset fuzz >/dev/null
 	cmake --build --preset fuzz -j $(JOBS)
 	tools/run-fuzzers $(BUILD)/fuzz 60
+
+# The recorder on Debian 12's own kernel, in qemu.
+test-kernels: deps
+	@tools/install-dependencies kernels
+	cmake --preset ci >/dev/null
+	cmake --build --preset ci -j $(JOBS)
+	tests/kernels/run $(BUILD)/ci/whittle $(BUILD)/ci
 
 tidy: deps
 	cmake --preset tidy >/dev/null

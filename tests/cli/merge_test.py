@@ -1,10 +1,8 @@
 """whittle merge: the union of runs, whatever the order; output checked first, written whole or not at all."""
 
-import atexit
 import itertools
 import json
 import os
-import shutil
 
 from harness import load, temporary_directory, whittle
 

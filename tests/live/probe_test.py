@@ -149,4 +149,3 @@ assert "what the runtime itself calls" in done.stderr, done.stderr
 # The runtimes' own session keyrings go when the kernel next collects keys.
 after = host_state()
 assert after | {"keys": []} == before | {"keys": []}, "something is left on the host"
-shutil.rmtree(DIRECTORY)
