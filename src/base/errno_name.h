@@ -1,5 +1,5 @@
-// Names of errors that system calls return (include/uapi/asm-generic/errno.h, include/linux/errno.h).
-// The numbers are those that x86 and Arm share.
+// Names of errors that system calls return (include/uapi/asm-generic/errno.h,
+// include/linux/errno.h). The numbers are those that x86 and Arm share.
 #pragma once
 
 #include <optional>

@@ -17,8 +17,6 @@
 #include "base/fd.h"
 #include "base/text.h"
 
-extern char** environ;
-
 namespace whittle {
 
 std::string ExitStatus::text() const {
@@ -138,6 +136,7 @@ class Pump {
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> result;
+  result.reserve(strings.size() + 1);
   for (std::string& s : strings) result.push_back(s.data());
   result.push_back(nullptr);
   return result;

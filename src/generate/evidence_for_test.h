@@ -14,7 +14,7 @@ namespace whittle::generate {
 using Tuples = std::set<std::vector<std::uint64_t>>;
 
 // `count` successful calls. `values`: those of the call's only ArgumentSpec; {} for none kept.
-inline evidence::Observation seen(std::string name, Tuples values = {},
+inline evidence::Observation seen(std::string name, const Tuples& values = {},
                                   syscalls::Arch arch = syscalls::Arch::kX86_64,
                                   std::uint64_t count = 3) {
   evidence::Observation observation;
@@ -38,8 +38,9 @@ inline evidence::Observation seen(std::string name, Tuples values = {},
   return observation;
 }
 
-inline evidence::Observation seen_on(syscalls::Arch arch, std::string name, Tuples values = {}) {
-  return seen(std::move(name), std::move(values), arch);
+inline evidence::Observation seen_on(syscalls::Arch arch, std::string name,
+                                     const Tuples& values = {}) {
+  return seen(std::move(name), values, arch);
 }
 
 // Only ever answered ENOSYS.

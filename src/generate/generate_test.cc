@@ -22,7 +22,7 @@ using testing::Not;
 
 using Args = std::array<std::uint64_t, 6>;
 
-Options options_for(std::set<Arch> arches = {Arch::kX86_64, Arch::kAarch64},
+Options options_for(const std::set<Arch>& arches = {Arch::kX86_64, Arch::kAarch64},
                     const std::string& base = "docker") {
   Options options;
   options.arches = arches;

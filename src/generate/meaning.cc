@@ -142,7 +142,7 @@ Meaning::Meaning(const profile::Profile& profile, syscalls::Arch arch, std::stri
     if (std::find(rule.names.begin(), rule.names.end(), name) == rule.names.end()) continue;
     profile::Rule own{{std::string(name)}, rule.verdict, rule.args};
     if (own.args.empty()) {  // the first unconditional rule is the only one in effect
-      rules_.assign(1, std::move(own));
+      rules_.assign(1, own);
       return;
     }
     bool can_match = true;

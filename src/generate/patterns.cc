@@ -137,6 +137,7 @@ std::vector<Pattern> patterns(const ArgumentSpec& spec, const std::set<Values>& 
     for (const Values& sibling : siblings(spec, one)) add(sibling, true);
   }
   std::vector<Pattern> all;
+  all.reserve(found.size());
   for (auto& [region, pattern] : found) all.push_back(std::move(pattern));
   return all;
 }

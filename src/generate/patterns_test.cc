@@ -20,6 +20,7 @@ std::vector<Pattern> of(const char* name, const Tuples& values,
 
 std::vector<std::string> texts(const std::vector<Pattern>& all) {
   std::vector<std::string> found;
+  found.reserve(all.size());
   for (const Pattern& pattern : all) found.push_back(pattern.text);
   return found;
 }

@@ -72,6 +72,7 @@ class RandomEvidence {
       observations[*syscalls::number(Arch::kX86_64, name)] = seen(name, values(name));
     }
     std::vector<evidence::Observation> sorted;
+    sorted.reserve(observations.size() + 1);
     for (auto& [nr, observation] : observations) sorted.push_back(std::move(observation));
     if (random_() % 3 == 0) sorted.push_back(seen_on(Arch::kX86, "read"));
     return evidence_of(std::move(sorted));

@@ -11,7 +11,6 @@ namespace whittle::host {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 TEST(KernelVersion, IsTheFirstTwoNumbersOfTheRelease) {
   EXPECT_EQ(parse_kernel_version("6.1.0-18-amd64"), (KernelVersion{6, 1}));

@@ -18,8 +18,6 @@
 #include "base/file_system.h"
 #include "base/text.h"
 
-extern char** environ;
-
 namespace whittle::host {
 
 namespace {
@@ -180,6 +178,7 @@ Result<Launched> launch(const LaunchSpec& spec) {
   const UniqueFd theirs(ends[1]);
   std::vector<std::string> arguments = spec.argv;
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   filter::Program filter = spec.filter.value_or(filter::Program{});

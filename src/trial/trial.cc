@@ -269,7 +269,7 @@ class EbpfTrial {
   }
 
   const TrialSpec& spec_;
-  filter::Program judge_program_;  // what the runtime is expected to load
+  filter::Program judge_program_;        // what the runtime is expected to load
   std::function<void()> end_container_;  // empty: natively, or done
   bool asked_to_stop_ = false;
 };
