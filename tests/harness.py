@@ -32,6 +32,13 @@ def temporary_directory():
     return path
 
 
+def for_everybody(path):
+    """A copy of a program that other users can reach: the source tree may be root's own."""
+    copy = os.path.join(temporary_directory(), os.path.basename(path))
+    shutil.copy(path, copy)
+    return copy
+
+
 def program(name):
     """The path of a program built from tests/programs."""
     return os.path.join(BUILD, "programs", name)

@@ -351,10 +351,23 @@ void add_floor(Generator& generator, const Options& options) {
     generator.floor(name, {Because::kFloor, always ? "every process needs it"
                                                    : "rule floor of " + join(who, " and ")});
   }
-  if (options.headroom == Headroom::kNone) return;
+}
+
+void add_siblings(Generator& generator, const Needs& needs) {
   for (const std::string& name : vdso_calls()) {
     generator.floor(name, {Because::kSibling,
                            "the vDSO falls back to it when it cannot read the clock itself"});
+  }
+  for (const std::vector<std::string>& group : call_groups()) {
+    const auto seen = std::find_if(group.begin(), group.end(), [&](const std::string& name) {
+      return needs.calls.count(name) != 0;
+    });
+    if (seen == group.end()) continue;
+    for (const std::string& name : group) {
+      if (needs.calls.count(name) != 0) continue;
+      generator.floor(name, {Because::kSibling,
+                             format("timing and sizes choose between it and {}", *seen)});
+    }
   }
 }
 
@@ -449,6 +462,7 @@ Result<Outcome> generate(const evidence::Evidence& evidence, const Options& opti
   Generator generator(options, abis);
   add_needs(generator, options, needs);
   add_floor(generator, options);
+  if (options.headroom == Headroom::kSiblings) add_siblings(generator, needs);
   add_fallbacks(generator, needs);
   add_refused_abis(generator, options, needs);
   add_notes(generator, sorted, options, needs);

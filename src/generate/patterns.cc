@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "syscalls/tsv.h"
 
+WHITTLE_EMBEDDED(call_siblings_tsv)
 WHITTLE_EMBEDDED(option_siblings_tsv)
 
 namespace whittle::generate {
@@ -140,6 +141,17 @@ std::vector<Pattern> patterns(const ArgumentSpec& spec, const std::set<Values>& 
   all.reserve(found.size());
   for (auto& [region, pattern] : found) all.push_back(std::move(pattern));
   return all;
+}
+
+const std::vector<std::vector<std::string>>& call_groups() {
+  static const auto groups = [] {
+    std::vector<std::vector<std::string>> all;
+    for (const auto& row : syscalls::tsv_rows(embedded_call_siblings_tsv())) {
+      all.push_back(split(row[1], ' '));
+    }
+    return all;
+  }();
+  return groups;
 }
 
 const std::set<std::string>& vdso_calls() {

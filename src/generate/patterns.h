@@ -35,6 +35,9 @@ std::vector<Pattern> patterns(const syscalls::ArgumentSpec& spec,
                               const std::set<std::vector<std::uint64_t>>& values,
                               Headroom headroom);
 
+// Groups of calls of which timing and sizes choose one: data/call-siblings.tsv.
+const std::vector<std::vector<std::string>>& call_groups();
+
 // The calls that the C library makes when the vDSO cannot answer (clock source, time name space).
 const std::set<std::string>& vdso_calls();
 

@@ -64,8 +64,14 @@ struct ChildPlan {
 void reset_signals() {
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
-  // The two that cannot be set, and those that the C library keeps, are refused: that is fine.
+  // SIGKILL and SIGSTOP cannot be set; that is fine.
   for (int signal = 1; signal <= SIGRTMAX; ++signal) ::sigaction(signal, &action, nullptr);
+  // The two that the C library keeps for itself and will not set (nptl: SIGCANCEL, SIGSETXID) may
+  // have come to us ignored all the same.
+  const std::array<std::uint64_t, 4> kernel_default{};  // the kernel's own struct sigaction
+  for (const int signal : {32, 33}) {
+    ::syscall(SYS_rt_sigaction, signal, kernel_default.data(), nullptr, sizeof(std::uint64_t));
+  }
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import WHITTLE, require_root, skip, temporary_directory, whittle
+from harness import WHITTLE, for_everybody, require_root, skip, temporary_directory, whittle
 
 require_root()
 for tool in ("runc", "crun", "unshare"):
@@ -150,7 +150,7 @@ try:
     print("without privilege: one error that says what is missing")
     sleeper = subprocess.Popen(["sleep", "100"])
     try:
-        done = subprocess.run([WHITTLE, "show", "--pid", str(sleeper.pid)], capture_output=True, text=True, user=65534,
+        done = subprocess.run([for_everybody(WHITTLE), "show", "--pid", str(sleeper.pid)], capture_output=True, text=True, user=65534,
                               group=65534, timeout=30, check=False)
         assert done.returncode == 3 and "ptrace" in done.stderr, (done.returncode, done.stderr)
     finally:

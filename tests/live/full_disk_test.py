@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from harness import WHITTLE, require_root, temporary_directory, whittle
+from harness import WHITTLE, for_everybody, require_root, temporary_directory, whittle
 
 require_root()
 DIRECTORY = temporary_directory()
@@ -33,8 +33,11 @@ nobody = temporary_directory()
 os.chown(nobody, 65534, 65534)
 
 
+BINARY = for_everybody(WHITTLE)
+
+
 def as_nobody(*arguments):
-    return subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all", WHITTLE,
+    return subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all", BINARY,
                            *arguments], capture_output=True, text=True, cwd=nobody)
 
 
