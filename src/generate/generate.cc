@@ -365,8 +365,8 @@ void add_siblings(Generator& generator, const Needs& needs) {
     if (seen == group.end()) continue;
     for (const std::string& name : group) {
       if (needs.calls.count(name) != 0) continue;
-      generator.floor(name, {Because::kSibling,
-                             format("timing and sizes choose between it and {}", *seen)});
+      generator.floor(
+          name, {Because::kSibling, format("timing and sizes choose between it and {}", *seen)});
     }
   }
 }
