@@ -63,6 +63,14 @@ Result<std::string> resolve_links(std::string path) {
   return input_error("too many levels of symbolic links", path);
 }
 
+// A device, a pipe, a socket: what /dev/null, /dev/stdout or >(command) name. It is written into,
+// since it cannot be replaced; and the text of such a link in /proc leads nowhere, so it is not
+// followed.
+bool is_special(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
 constexpr const char* kOutputHint = "choose another path with -o";
 
 }  // namespace
@@ -76,15 +84,14 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
 
 Result<void> write_file(const std::string& path, std::string_view content) {
   if (path == "-") return write_all(STDOUT_FILENO, content, "standard output");
-  TRY_ASSIGN(const std::string target, resolve_links(path));
-  struct stat existing = {};
-  const bool exists = ::stat(target.c_str(), &existing) == 0;
-  if (exists && !S_ISREG(existing.st_mode) && !S_ISDIR(existing.st_mode)) {
-    // /dev/null, /dev/stdout, a FIFO: replacing it would be wrong, so write into it.
-    const UniqueFd device(::open(target.c_str(), O_WRONLY | O_CLOEXEC));
+  if (is_special(path)) {
+    const UniqueFd device(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (!device.valid()) return errno_error(ErrorKind::kInput, "cannot open", errno, path);
     return write_all(device.get(), content, path);
   }
+  TRY_ASSIGN(const std::string target, resolve_links(path));
+  struct stat existing = {};
+  const bool exists = ::stat(target.c_str(), &existing) == 0;
   std::string temporary = target + ".XXXXXX";
   UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd.valid()) {
@@ -107,12 +114,17 @@ Result<void> write_file(const std::string& path, std::string_view content) {
 }
 
 Result<void> check_writable(const std::string& path) {
-  if (path == "-") return {};
+  if (path == "-") {
+    const int flags = ::fcntl(STDOUT_FILENO, F_GETFL);
+    const bool open_for_writing = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+    if (!open_for_writing) return environment_error("is closed", "standard output", kOutputHint);
+    return {};
+  }
+  if (is_special(path)) return {};
   TRY_ASSIGN(const std::string target, resolve_links(path));
   struct stat info = {};
-  if (::stat(target.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return input_error("is a directory", path, kOutputHint);
-    if (!S_ISREG(info.st_mode)) return {};
+  if (::stat(target.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    return input_error("is a directory", path, kOutputHint);
   }
   std::string probe = target + ".XXXXXX";
   const UniqueFd fd(::mkostemp(probe.data(), O_CLOEXEC));

@@ -21,7 +21,7 @@ Result<void> write_file(const std::string& path, std::string_view content);
 
 // Fails with the error that write_file() would meet, as far as it can be known beforehand: the
 // directory exists and takes new files, the path is no directory. Called before work whose result
-// would be lost. "-" is always good.
+// would be lost.
 Result<void> check_writable(const std::string& path);
 
 // A fresh directory under $TMPDIR or /tmp, mode 0700; removed with all that is in it when it goes.

@@ -80,7 +80,8 @@ Result<int> run_words(std::span<const std::string> words) {
 // With one of the three closed, the next file opened would take its place and get our output.
 void fill_standard_descriptors() {
   while (true) {
-    const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    // Only to be read: writing a result to a standard output that was closed is an error.
+    const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fd > STDERR_FILENO) {
       if (fd >= 0) ::close(fd);
       return;

@@ -17,7 +17,7 @@ constexpr std::string_view kSummary =
 
 constexpr std::pair<int, std::string_view> kExitCodes[] = {
     {0, "good"},
-    {1, "findings: a denial, a difference, drift, an open probe, incomplete evidence"},
+    {1, "findings: a denial, an open probe, calls left out of a profile, incomplete evidence"},
     {2, "bad usage or bad input"},
     {3, "the machine lacks something: a privilege, a kernel feature, a tool"},
     {4, "a bug in whittle"},
@@ -44,7 +44,11 @@ std::string two_columns(const std::string& left, std::size_t width, std::string_
 }
 
 std::string option_help(const Option& option) {
-  return option.repeatable ? option.help + "; can be given several times" : option.help;
+  std::string help = option.help;
+  if (!option.choices.empty() && help.find(option.choices.back()) == std::string::npos) {
+    help += "; one of " + join(option.choices, ", ");
+  }
+  return option.repeatable ? help + "; can be given several times" : help;
 }
 
 std::string options_text(const Verb& verb) {

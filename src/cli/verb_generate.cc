@@ -221,6 +221,11 @@ Result<int> run_generate(const Arguments& arguments) {
                        "write the profile to a file");
   }
   if (output) TRY(check_writable(*output));
+  if (output && *output != "-" &&
+      std::find(arguments.operands().begin(), arguments.operands().end(), *output) !=
+          arguments.operands().end()) {
+    return input_error("is evidence and the output, too", *output, "choose another path with -o");
+  }
   TRY_ASSIGN(const generate::Options options, read_options(arguments));
   TRY_ASSIGN(const std::vector<evidence::Evidence> parts, load_evidence(arguments.operands()));
   const evidence::Evidence evidence = evidence::merge(parts);

@@ -78,6 +78,19 @@ void report_run(const record::Recorded& recorded) {
   }
 }
 
+// A recording is not thrown away because its place has gone or is full meanwhile.
+Result<void> write_evidence(const std::string& output, const evidence::Evidence& evidence) {
+  const std::string text = evidence::write(evidence);
+  Result<void> written = write_file(output, text);
+  if (!written) {
+    const std::string rescue = format("/tmp/whittle-{}.evidence.json", evidence.runs.back().id);
+    if (write_file(rescue, text)) written.error().hint = "the evidence is in " + rescue;
+    return written;
+  }
+  if (output != "-") print_note("wrote " + output);
+  return {};
+}
+
 Result<int> run_record(const Arguments& arguments) {
   TRY_ASSIGN(record::RecordSpec spec, read_spec(arguments));
   const std::string name = workload_name(spec.command);
@@ -101,14 +114,20 @@ Result<int> run_record(const Arguments& arguments) {
       print_warning("cannot write the checkpoint: " + written.error().text());
     }
   };
-  for (std::uint64_t i = 0; i < repeat; ++i) {
-    TRY_ASSIGN(record::Recorded recorded, record::record(spec));
+  bool interrupted = false;
+  for (std::uint64_t i = 0; i < repeat && !interrupted; ++i) {
+    Result<record::Recorded> recorded = record::record(spec);
     end_progress();
-    report_run(recorded);
-    evidence.runs.push_back(std::move(recorded.run));
+    if (!recorded) {
+      // What the runs before it gave is kept.
+      if (!evidence.runs.empty()) TRY(write_evidence(output, evidence));
+      return tl::unexpected(std::move(recorded).error());
+    }
+    report_run(*recorded);
+    evidence.runs.push_back(std::move(recorded->run));
+    interrupted = recorded->interrupted;
   }
-  TRY(write_file(output, evidence::write(evidence)));
-  if (output != "-") print_note("wrote " + output);
+  TRY(write_evidence(output, evidence));
   return evidence.complete() ? 0 : 1;
 }
 

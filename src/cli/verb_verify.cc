@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <map>
 
 #include "base/file_system.h"
 #include "base/text.h"
@@ -77,6 +77,18 @@ std::string denial_line(const trial::Denial& denial) {
                 denial.count, denial.count == 1 ? "" : "s");
 }
 
+// By call: which arguments a fallback had says nothing.
+std::string fallback_lines(const std::vector<trial::Denial>& fallbacks) {
+  std::map<std::string, std::uint64_t> counts;
+  for (const trial::Denial& denial : fallbacks) {
+    counts[format("{} {} by {}", syscalls::arch_name(denial.arch), denial.syscall, denial.comm)] +=
+        denial.count;
+  }
+  std::string text;
+  for (const auto& [call, count] : counts) text += format("  {}: {}\n", call, count);
+  return text;
+}
+
 std::string report_text(const Setup& setup, const trial::TrialReport& report,
                         const std::optional<trial::ProbeReport>& probes) {
   std::string text =
@@ -88,7 +100,7 @@ std::string report_text(const Setup& setup, const trial::TrialReport& report,
   for (const trial::Denial& denial : report.denials) text += denial_line(denial);
   if (!report.fallbacks.empty()) {
     text += "fallbacks (answered ENOSYS on purpose, the C library takes another way):\n";
-    for (const trial::Denial& denial : report.fallbacks) text += denial_line(denial);
+    text += fallback_lines(report.fallbacks);
   }
   if (probes) text += probe_summary(*probes);
   if (!report.run.complete) {

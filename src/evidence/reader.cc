@@ -18,6 +18,7 @@ using syscalls::Arch;
 constexpr std::string_view kSchema = "whittle.evidence/v1";
 constexpr json::Limits kLimits = {64U << 20U, 16, 4'000'000};
 constexpr unsigned kMostArguments = 6;
+constexpr std::size_t kMostPhases = 256;
 
 constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz";
 constexpr std::string_view kDigits = "0123456789";
@@ -249,6 +250,9 @@ Result<void> read_counts(const View& object, Observation& seen) {
   TRY_ASSIGN(seen.first, seconds_or_zero(object, "first"));
   TRY_ASSIGN(seen.last, seconds_or_zero(object, "last"));
   TRY_ASSIGN(seen.phases, texts_of(object, "phases", line));
+  if (seen.phases.size() > kMostPhases) {
+    return object.error(format("more than {} phases", kMostPhases));
+  }
   TRY_ASSIGN(const std::optional<View> errnos, object.find("errnos"));
   if (errnos) {
     TRY_ASSIGN(seen.errnos, counters(*errnos, "the name of an errno", is_errno));
@@ -360,7 +364,7 @@ Result<Run> read_run(const View& object) {
 
 Result<void> check_schema(const View& root) {
   TRY_ASSIGN(const std::optional<View> schema, root.find("schema"));
-  const char* const hint = "evidence is what `whittle record` and `whittle import` write";
+  const char* const hint = "evidence is what `whittle record` and `whittle merge` write";
   if (!schema) return root.error("not an evidence file: the key \"schema\" is missing", hint);
   TRY_ASSIGN(const std::string text, schema->string());
   if (text == kSchema) return {};

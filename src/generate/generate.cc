@@ -358,15 +358,15 @@ void add_siblings(Generator& generator, const Needs& needs) {
     generator.floor(name, {Because::kSibling,
                            "the vDSO falls back to it when it cannot read the clock itself"});
   }
-  for (const std::vector<std::string>& group : call_groups()) {
-    const auto seen = std::find_if(group.begin(), group.end(), [&](const std::string& name) {
-      return needs.calls.count(name) != 0;
-    });
-    if (seen == group.end()) continue;
-    for (const std::string& name : group) {
+  for (const CallSiblings& siblings : call_siblings()) {
+    const auto seen =
+        std::find_if(siblings.seen.begin(), siblings.seen.end(),
+                     [&](const std::string& name) { return needs.calls.count(name) != 0; });
+    if (seen == siblings.seen.end()) continue;
+    for (const std::string& name : siblings.also) {
       if (needs.calls.count(name) != 0) continue;
       generator.floor(
-          name, {Because::kSibling, format("timing and sizes choose between it and {}", *seen)});
+          name, {Because::kSibling, "timing and sizes decide whether it comes with " + *seen});
     }
   }
 }

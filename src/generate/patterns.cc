@@ -143,11 +143,11 @@ std::vector<Pattern> patterns(const ArgumentSpec& spec, const std::set<Values>& 
   return all;
 }
 
-const std::vector<std::vector<std::string>>& call_groups() {
+const std::vector<CallSiblings>& call_siblings() {
   static const auto groups = [] {
-    std::vector<std::vector<std::string>> all;
+    std::vector<CallSiblings> all;
     for (const auto& row : syscalls::tsv_rows(embedded_call_siblings_tsv())) {
-      all.push_back(split(row[1], ' '));
+      all.push_back({split(row[1], ' '), split(row[2], ' ')});
     }
     return all;
   }();

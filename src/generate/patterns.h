@@ -35,8 +35,12 @@ std::vector<Pattern> patterns(const syscalls::ArgumentSpec& spec,
                               const std::set<std::vector<std::uint64_t>>& values,
                               Headroom headroom);
 
-// Groups of calls of which timing and sizes choose one: data/call-siblings.tsv.
-const std::vector<std::vector<std::string>>& call_groups();
+// Calls between which timing and sizes choose: data/call-siblings.tsv.
+struct CallSiblings {
+  std::vector<std::string> seen;  // once one of these is needed ...
+  std::vector<std::string> also;  // ... these may be, too
+};
+const std::vector<CallSiblings>& call_siblings();
 
 // The calls that the C library makes when the vDSO cannot answer (clock source, time name space).
 const std::set<std::string>& vdso_calls();

@@ -100,6 +100,7 @@ class EbpfRecording {
       }
       if (session_.stop_requested()) {
         if (ended) return {};
+        recorder.set_phase(session_.phase());  // before the signal: what it causes is in it
         stop(child, stop_asked);
       }
       if (monotonic_seconds() >= next_checkpoint) {
@@ -222,6 +223,11 @@ Result<Recorded> record(const RecordSpec& spec) {
     recorded.backend = "ptrace";
     TRY_ASSIGN(recorded.run, record_by_ptrace(spec, session, new_run(spec.command, spec.under)));
   }
+  if (!session.became_ready()) {
+    recorded.run.notes.emplace_back(
+        "it never became ready: all that came before the stop counts as start-up");
+  }
+  recorded.interrupted = SignalCatcher::caught() > 0;
   return recorded;
 }
 

@@ -44,8 +44,9 @@ struct RecordSpec {
 
 struct Recorded {
   evidence::Run run;
-  std::string backend;  // "eBPF" or "ptrace"
-  std::string reason;   // why that one
+  std::string backend;       // "eBPF" or "ptrace"
+  std::string reason;        // why that one
+  bool interrupted = false;  // a signal to us ended it
 };
 
 // Whether we have the privilege for the eBPF backend.

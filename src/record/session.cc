@@ -76,6 +76,7 @@ std::size_t distinct_of(const evidence::Run& run) {
 }  // namespace
 
 Result<ReadySpec> parse_ready(std::string_view text) {
+  const std::string_view whole = text;
   constexpr const char* kHint = "it is tcp:PORT, tcp:HOST:PORT (a numeric address) or exec:COMMAND";
   ReadySpec spec;
   if (text.starts_with("exec:") && text.size() > 5) {
@@ -96,7 +97,7 @@ Result<ReadySpec> parse_ready(std::string_view text) {
       return spec;
     }
   }
-  return input_error(format("--ready {} is not understood", printable(text)), {}, kHint);
+  return input_error(format("--ready {} is not understood", printable(whole)), {}, kHint);
 }
 
 SignalCatcher::SignalCatcher() {

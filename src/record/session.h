@@ -21,6 +21,8 @@ class Session {
   void start();
   // "startup", "ready", "stop"
   std::string phase() const;
+  // True when there was no readiness to wait for, too.
+  bool became_ready() const { return !spec_.ready || ready_; }
   // True once the command is to be stopped: a signal, the time limit, or quiet for long enough.
   bool stop_requested();
   // Takes note of a checkpoint and hands it on to the caller of record().

@@ -130,6 +130,7 @@ class EbpfTrial {
     judge_program_ = expected.program;
     if (spec_.runtime == "none") return run_native();
     TRY_ASSIGN(const host::Runtime runtime, host::find_runtime(spec_.runtime));
+    TRY(find_program(spec_.command.at(0)));  // the files in the container are the host's
     host::ContainerSpec container;
     container.argv = spec_.command;
     container.profile_json = spec_.mode == Mode::kLog

@@ -53,6 +53,20 @@ fails("record", "-o", "folder", "--", "sh", "-c", "touch ran", says=["directory"
 assert not os.path.exists("ran"), "the command ran though its evidence could not be written"
 fails("merge", "-o", "no/such/e.json", "missing.json", says=["no/such"])
 
+closed = subprocess.run(f"exec {WHITTLE} record --backend ptrace -o - -- touch ran >&-", shell=True, stderr=subprocess.PIPE, text=True)
+assert closed.returncode == 3 and "standard output" in closed.stderr and not os.path.exists("ran"), closed
+
+# A later run that fails does not take the ones before it along.
+write("once", "#!/bin/sh\nrm once\n")
+os.chmod("once", 0o755)
+done = whittle("record", "--backend", "ptrace", "--repeat", "2", "-o", "once.json", "--", "./once", expect=2)
+assert "no such file" in done.stderr and len(json.load(open("once.json"))["runs"]) == 1, done.stderr
+os.unlink("once.json")
+
+# A pipe behind /dev/stdout is written into.
+piped = subprocess.run(f"{WHITTLE} record --backend ptrace -o /dev/stdout -- true | cat", shell=True, capture_output=True, text=True)
+assert json.loads(piped.stdout)["runs"][0]["complete"] is True, piped
+
 # Evidence: missing, empty, cut, wrong, hostile, deep, huge.
 good = '{"schema":"whittle.evidence/v1","workload":"w","runs":[],"syscalls":[]}'
 run = {"id": "0123456789abcdef", "source": "ebpf", "arch": "x86_64", "kernel": "6.1", "complete": True, "lost": {},
@@ -82,6 +96,7 @@ bad = {
     "too-large": evidence(syscalls=[{**run["syscalls"][0], "count": 1 << 70}]),
     "bad-arch": evidence(arch="vax"),
     "lies": evidence(lost={"calls": 7}),
+    "phases": evidence(syscalls=[{**run["syscalls"][0], "phases": [str(i) for i in range(100000)]}]),
     "deep": "[" * 100000 + "]" * 100000,
     "nul": b"\0" * 1000,
     "control": evidence(syscalls=[{**run["syscalls"][0], "name": "\x1b[31mread\x07", "nr": 77777}]),
@@ -97,6 +112,7 @@ for name, content in bad.items():
             os.unlink("out.json")
             continue
         fails(*arguments, says=[path])
+fails("generate", "one.json", "-o", "one.json", says=["one.json"])
 os.truncate(write("huge.evidence.json", good), 5 << 30)  # sparse: reading must stop at the limit
 fails("merge", "huge.evidence.json", says=["larger than"])
 os.unlink("huge.evidence.json")
@@ -121,6 +137,7 @@ fails("eval", "baseline:docker@99.0.0", "read", says=["99.0.0"])
 fails("eval", "good.profile.json", "raed", says=["raed", "read"])
 fails("verify", "--", "true", says=["--profile"])
 fails("verify", "--profile", "good.profile.json", "--user", "root", "--runtime", "runc", "--", "true", says=["--user"])
+fails("verify", "--profile", "good.profile.json", "--", "no-such-command-at-all", says=["no-such-command-at-all"])
 fails("no-such-verb", says=["no-such-verb"])
 fails("recrod", "--", "true", says=["record"])
 

@@ -64,7 +64,9 @@ done = subprocess.run([WHITTLE, "help", "--man"], stdout=writer, stderr=subproce
 os.close(writer)
 assert done.returncode == 0 and done.stderr == "", done
 done = subprocess.run(f"exec {WHITTLE} --version >&- <&-", shell=True, stderr=subprocess.PIPE, text=True, check=False)
-assert done.returncode == 0 and done.stderr == "", done
+assert done.returncode == 3 and "standard output" in done.stderr, done
+done = subprocess.run(f"exec {WHITTLE} --version <&- 2>&-", shell=True, stdout=subprocess.PIPE, text=True, check=False)
+assert done.returncode == 0 and done.stdout.startswith("whittle "), done
 
 print("manual page")
 page = whittle("help", "--man").stdout

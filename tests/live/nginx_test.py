@@ -38,7 +38,7 @@ print(f"names: {len(names)}; exploits stopped: {score['blocked']} of {score['tot
 upstream = traffic.start_upstream()
 site = traffic.Site(upstream.server_port)
 for runtime in ("runc", "crun"):
-    for no_new_privileges in ("on", "off"):
+    for no_new_privileges, stop in (("on", signal.SIGQUIT), ("off", signal.SIGTERM)):
         if os.path.exists(site.pid_file):
             os.unlink(site.pid_file)
         process = subprocess.Popen(
@@ -49,7 +49,7 @@ for runtime in ("runc", "crun"):
             if started:
                 pid = traffic.wait_for_pid(site.pid_file)
                 right, wrong = traffic.drive(site, pid)
-                os.kill(pid, signal.SIGQUIT)
+                os.kill(pid, stop)
             output, errors = process.communicate(timeout=60)
         finally:
             process.kill()
@@ -62,6 +62,9 @@ for runtime in ("runc", "crun"):
         assert len(report["probes"]) == 24 and not open_steps, open_steps
         print(f"{runtime}, no_new_privileges {no_new_privileges}: {right} requests right, no denial, 24 attack steps refused",
               flush=True)
+
+done = whittle("verify", "--profile", PROFILE, "--runtime", "runc", "--", "no-such-command-at-all", expect=2)
+assert "PATH" in done.stderr, done.stderr
 
 # What a person would try first inside the container.
 done = whittle("verify", "--profile", PROFILE, "--runtime", "runc", "--json", "--no-probes", "--", "unshare", "-U", "true",

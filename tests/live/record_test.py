@@ -120,6 +120,19 @@ for backend in ("ebpf", "ptrace"):
     assert load(path)["runs"][0]["complete"] is True
     print("ends well on --for and SIGTERM, checkpoints on the way:", backend)
 
+# What the request to stop causes is in phase "stop"; a signal ends a --repeat, too.
+stopper = "trap 'umask 77; exit 0' TERM; while :; do sleep 0.1; done"
+for backend in ("ebpf", "ptrace"):
+    evidence = record(f"stop-{backend}", "bash", "-c", stopper, backend=backend, options=("--for", "700ms"))
+    umask = [call for call in evidence["syscalls"] if call["name"] == "umask"]
+    assert umask and umask[0]["phases"] == ["stop"], (backend, umask)
+path = os.path.join(DIRECTORY, "interrupted.evidence.json")
+process = subprocess.Popen([WHITTLE, "record", "--repeat", "3", "-o", path, "--", "sleep", "60"], stderr=subprocess.DEVNULL)
+time.sleep(1)
+process.send_signal(signal.SIGTERM)
+assert process.wait(20) == 0 and len(load(path)["runs"]) == 1
+print("the stop phase, and a signal ends a repetition")
+
 # Several recordings at once do not see each other.
 pair = [subprocess.Popen([WHITTLE, "record", "-o", os.path.join(DIRECTORY, f"side{i}.json"), "--",
                           program("threads"), "2", str(1000 + i)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
