@@ -36,7 +36,7 @@ Result<filter::Program> compile_profile(const profile::Profile& profile, const s
   }
   filter::Compiled compiled = *std::move(result);
   if (!compiled.skipped.empty()) {
-    print_warning(format("libseccomp here does not know {}: a runtime skips {} silently",
+    print_warning(format("{}: libseccomp here does not know {}: a runtime skips {} silently", p,
                          printable(join(compiled.skipped, ", "), 1000),
                          compiled.skipped.size() == 1 ? "it" : "them"));
   }

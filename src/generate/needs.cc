@@ -80,8 +80,11 @@ class Collector {
     }
     add_clone3();
     add_counterparts();
-    for (const auto& [name, count] : enosys_) {
-      if (needs_.calls.count(name) == 0) needs_.only_enosys.emplace(name, count);
+    for (const auto& [key, count] : enosys_) {
+      const auto& [arch, name] = key;
+      // An ABI that stays closed needs no answers of its own.
+      const bool closed = syscalls::native_of(arch) != arch && needs_.abis.count(arch) == 0;
+      if (!closed && needs_.calls.count(name) == 0) needs_.only_enosys[name] += count;
     }
     return std::move(needs_);
   }
@@ -97,7 +100,7 @@ class Collector {
       const bool always = enosys != observation.errnos.end() && observation.count > 0 &&
                           enosys->second == observation.count;
       if (always && syscalls::is_known(observation.name)) {
-        enosys_[observation.name] += observation.count;
+        enosys_[{observation.arch, observation.name}] += observation.count;
       }
       return;
     }
@@ -225,7 +228,7 @@ class Collector {
   const std::set<Arch>& written_;
   Needs needs_;
   std::map<std::pair<Arch, std::string>, Sightings> sightings_;
-  std::map<std::string, std::uint64_t> enosys_;
+  std::map<std::pair<Arch, std::string>, std::uint64_t> enosys_;
   SeenValues clone3_;
   std::string clone3_why_;  // empty: not needed
 };
