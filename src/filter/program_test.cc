@@ -211,7 +211,8 @@ Verdict verdict_of_child(int status) {
 
 // REQUIRES: `program` lets every call but getppid pass.
 Outcome ask_kernel(const Program& program, const Arguments& args) {
-  const pid_t child = ::fork();
+  // Not fork(3): ThreadSanitizer starts a thread in the child, and kill_thread would spare it.
+  const pid_t child = ::_Fork();
   if (child == 0) {
     const sock_fprog load{static_cast<unsigned short>(program.size()),
                           const_cast<sock_filter*>(program.data())};

@@ -103,13 +103,15 @@ void reset_signals() {
   give_up(plan, Step::kExecute);
 }
 
-// With every signal blocked, so that no handler of ours runs in the child.
+// With every signal blocked, so that no handler of ours runs in the child; and with _Fork(3), so
+// that no library's does (pthread_atfork(3); ThreadSanitizer's would start a thread there, and a
+// thread that outlives the one that a filter kills). What the child does is async-signal-safe.
 pid_t fork_child(const ChildPlan& plan) {
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, &before);
-  const pid_t pid = ::fork();
+  const pid_t pid = ::_Fork();
   if (pid == 0) run_child(plan);
   const int error = errno;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);

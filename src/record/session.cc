@@ -47,7 +47,12 @@ bool accepts_connections(const std::string& host, std::uint16_t port) {
   const Address address = parse_address(host, port);
   const UniqueFd fd(
       ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length);
+  // An address without a route fails at once, and leaves nothing in SO_ERROR.
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) !=
+          0 &&
+      errno != EINPROGRESS) {
+    return false;
+  }
   pollfd polled = {fd.get(), POLLOUT, 0};
   int error = 0;
   socklen_t size = sizeof(error);

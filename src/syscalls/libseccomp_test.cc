@@ -18,7 +18,7 @@ std::uint32_t scmp_arch(Arch arch) {
 
 std::string resolve(std::uint32_t token, std::uint32_t nr) {
   char* text = seccomp_syscall_resolve_num_arch(token, static_cast<int>(nr));
-  const std::string name = text == nullptr ? "" : text;
+  std::string name = text == nullptr ? "" : text;
   std::free(text);
   return name;
 }
