@@ -65,7 +65,7 @@ Result<void> start_once(const host::Runtime& runtime, const Situation& situation
   TRY_ASSIGN(const host::Bundle bundle, host::Bundle::create(spec));
   TRY_ASSIGN(const host::LaunchSpec run, host::run_spec(runtime, bundle));
   if (!situation.exec) {
-    const Result<void> measured = measure(run, names);
+    Result<void> measured = measure(run, names);
     host::delete_container(runtime, bundle);
     return measured;
   }
@@ -79,7 +79,7 @@ Result<void> start_once(const host::Runtime& runtime, const Situation& situation
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   TRY_ASSIGN(const host::LaunchSpec exec, host::exec_spec(runtime, bundle, {"true"}));
-  const Result<void> measured = measure(exec, names);
+  Result<void> measured = measure(exec, names);
   TRY(host::signal_container(runtime, bundle, SIGKILL));
   container.wait();
   host::delete_container(runtime, bundle);

@@ -20,14 +20,16 @@ namespace {
 // Two things of the host that crun needs changed, in a mount namespace of its own so that they
 // change nowhere else. crun refuses a host with hybrid cgroups while the v2 tree holds controllers;
 // with the tree out of sight it works with the v1 ones (and makes a directory where the tree was,
-// hence a tmpfs). And crun (1.8 at least) gives the standard streams to the container's user, which
-// for /dev/null would be the host's: it gets a null device of its own.
+// hence a tmpfs). And crun (1.8 at least) gives the standard streams to the container's user. A
+// stream on /dev/null it first opens anew inside the container, where our /dev is the host's: both
+// the streams and /dev/null itself get a null device of our own.
 constexpr const char* kWithoutUnified = "mount -t tmpfs whittle /sys/fs/cgroup/unified && ";
 constexpr const char* kWithOwnNull = R"(mount -t tmpfs -o mode=0700,size=16k whittle "$0" &&
 mknod -m 0666 "$0/null" c 1 3 || exit
 if [ /dev/stdin -ef /dev/null ]; then exec <"$0/null"; fi
 if [ /dev/stdout -ef /dev/null ]; then exec >"$0/null"; fi
 if [ /dev/stderr -ef /dev/null ]; then exec 2>"$0/null"; fi
+mount --bind "$0/null" /dev/null || exit
 )";
 
 // argv of crun, wrapped in what it needs. `streams`: it will start a process on our own ones.

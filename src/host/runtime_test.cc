@@ -276,23 +276,32 @@ TEST_P(Containers, RunASecondCommandWithTheSameSecurity) {
 }
 
 TEST_P(Containers, LeaveTheHostsNullDeviceAlone) {
-  ContainerSpec spec = shell("true");
-  spec.uid = spec.gid = 1000;
   struct stat before = {};
   ASSERT_EQ(::stat("/dev/null", &before), 0);
+  ContainerSpec spec = shell("exec sleep 10");
+  spec.uid = spec.gid = before.st_uid + 1000;  // somebody who does not own it already
   const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   std::array<UniqueFd, 3> saved;
   for (int fd = 0; fd < 3; ++fd) {
     saved.at(fd) = UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     ::dup2(null.get(), fd);
   }
-  const ExitStatus status = run(spec);
+  const auto bundle = Bundle::create(spec);
+  Launched child = start(*bundle);
+  auto exec = launch(exec_spec(runtime_, *bundle, {"sh", "-c", "echo nothing >/dev/null"}).value());
+  EXPECT_TRUE(exec->release());
+  const ExitStatus status = exec->wait();
+  EXPECT_TRUE(signal_container(runtime_, *bundle, SIGKILL));
+  child.wait();
+  delete_container(runtime_, *bundle);
   for (int fd = 0; fd < 3; ++fd) ::dup2(saved.at(fd).get(), fd);
   EXPECT_TRUE(status.success()) << status.text();
+  EXPECT_EQ(left_behind(*bundle), "");
   struct stat after = {};
   ASSERT_EQ(::stat("/dev/null", &after), 0);
   EXPECT_EQ(after.st_uid, before.st_uid);
   EXPECT_EQ(after.st_gid, before.st_gid);
+  EXPECT_EQ(::fchown(null.get(), before.st_uid, before.st_gid), 0);
 }
 
 // There is no pid namespace whose end would take them along.
