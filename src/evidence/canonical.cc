@@ -73,6 +73,16 @@ void make_canonical(Observation& seen) {
             [](const ArgumentValues& a, const ArgumentValues& b) { return a.index < b.index; });
   std::sort(seen.tuples.begin(), seen.tuples.end(),
             [](const TupleValues& a, const TupleValues& b) { return a.indexes < b.indexes; });
+  std::stable_sort(seen.refusals.begin(), seen.refusals.end(),
+                   [](const Refusal& a, const Refusal& b) {
+                     return std::make_tuple(UINT64_MAX - a.count, a.args, std::string_view(a.error),
+                                            std::string_view(a.phase), std::string_view(a.comm)) <
+                            std::make_tuple(UINT64_MAX - b.count, b.args, std::string_view(b.error),
+                                            std::string_view(b.phase), std::string_view(b.comm));
+                   });
+  std::stable_sort(seen.stacks.begin(), seen.stacks.end(), [](const Stack& a, const Stack& b) {
+    return std::tie(a.indexes, a.values) < std::tie(b.indexes, b.values);
+  });
 }
 
 }  // namespace

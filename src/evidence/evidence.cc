@@ -78,6 +78,8 @@ void add_counts(Observation& sum, const Observation& seen) {
 // One call, as all runs saw it together. REQUIRES: not empty, all of one number.
 Observation sum_of(std::span<const Observation* const> all) {
   Observation sum = *all.front();
+  sum.refusals.clear();  // both are for who reads one run
+  sum.stacks.clear();
   for (const Observation* seen : all.subspan(1)) {
     add_counts(sum, *seen);
     add_units(sum.args, seen->args);

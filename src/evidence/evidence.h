@@ -5,6 +5,7 @@
 // one wins, else the longer one, so any order and any repetition give the same result.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -37,6 +38,35 @@ struct TupleValues {
   bool operator==(const TupleValues&) const = default;
 };
 
+// One place in a program, as addr2line(1) takes it.
+struct Frame {
+  std::string object;        // path of the executable or library; empty: no file (generated code)
+  std::string build_id;      // its GNU build id in hex; may be empty
+  std::uint64_t offset = 0;  // address in the object as it was linked; without one: the address
+  std::string symbol;        // the function, demangled; empty when it has no name
+  bool operator==(const Frame&) const = default;
+};
+
+// Where a call was made from, when it was first made or first made with some argument values.
+struct Stack {
+  std::vector<unsigned> indexes;      // of the arguments; empty: the first call of all
+  std::vector<std::uint64_t> values;  // theirs, as long as indexes
+  std::string comm;                   // the thread's name
+  std::vector<Frame> frames;          // innermost first
+  bool operator==(const Stack&) const = default;
+};
+
+// Calls, alike, that a filter in force refused.
+struct Refusal {
+  std::array<std::uint64_t, 6> args{};  // the registers; those that the filter does not look at
+                                        // may be 0
+  std::string error;                    // "EPERM"; "killed" for a trap or a kill
+  std::string phase;
+  std::string comm;
+  std::uint64_t count = 0;
+  bool operator==(const Refusal&) const = default;
+};
+
 // One call of one ABI.
 struct Observation {
   syscalls::Arch arch = syscalls::Arch::kX86_64;
@@ -50,12 +80,20 @@ struct Observation {
   std::map<std::string, std::uint64_t> errnos;  // "ENOENT" -> 12; kernel-internal names kept
   std::vector<ArgumentValues> args;             // sorted by index
   std::vector<TupleValues> tuples;              // sorted by indexes
+  // The refused calls, most frequent first; false: there were more kinds than kept (kMostRefusals).
+  std::vector<Refusal> refusals;
+  bool refusals_closed = true;
+  std::vector<Stack> stacks;  // sorted by indexes, then values
 
   // Calls that did something other than return ENOSYS or be refused, at most: a refusal may itself
   // have returned ENOSYS, and is then in both numbers. 0: nothing needs the call.
   std::uint64_t needed() const;
   bool operator==(const Observation&) const = default;
 };
+
+// Kinds of refused calls kept of one call; stacks kept of one call.
+inline constexpr std::size_t kMostRefusals = 64;
+inline constexpr std::size_t kMostStacks = 256;
 
 struct Run {
   std::string id;      // unique: 16 or more characters of [0-9a-f-]
@@ -69,6 +107,12 @@ struct Run {
   std::string timing = "native";              // "native" or "perturbed"
   std::string under = "none";  // the filter it was recorded under: "fallbacks", a baseline, "none"
   std::vector<std::string> command;
+  // Of a container: its id, image and runtime, else empty. `part` is "exec" for the processes that
+  // entered it later (exec sessions, health checks), which are a run of their own.
+  std::string container;
+  std::string image;
+  std::string runtime;
+  std::string part;
   std::optional<int> exit;         // the shell's convention: 128 + signal
   std::vector<std::string> notes;  // what a reader must know: "set-id program lost its privilege"
   std::vector<Observation> syscalls;  // sorted by arch, then nr; unique

@@ -133,16 +133,20 @@ Result<std::vector<std::uint64_t>> numbers(const View& array,
 
 Result<std::uint64_t> plain_number(const View& view) { return view.u64(); }
 
-// "values", checked against the "hex" beside them: a program that lost bits above 2^53 in the one
-// did not touch the other.
-Result<std::vector<std::uint64_t>> values_of(const View& object) {
-  TRY_ASSIGN(const View view, object.at("values"));
+// The numbers of `key`, checked against the "hex" beside them: a program that lost bits above 2^53
+// in the one did not touch the other.
+Result<std::vector<std::uint64_t>> numbers_of(const View& object, std::string_view key,
+                                              std::optional<std::size_t> length = std::nullopt) {
+  TRY_ASSIGN(const View view, object.at(key));
   TRY_ASSIGN(std::vector<std::uint64_t> values, numbers(view, plain_number));
+  if (length && values.size() != *length) {
+    return view.error(format("{} numbers are expected here, not {}", *length, values.size()));
+  }
   TRY_ASSIGN(const std::optional<View> hex, object.find("hex"));
   if (!hex) return values;
   TRY_ASSIGN(const std::vector<std::uint64_t> same, numbers(*hex, hex_number));
-  if (same != values) return hex->error("\"hex\" and \"values\" hold different numbers");
-  return values;
+  if (same == values) return values;
+  return hex->error(format("\"hex\" and \"{}\" hold different numbers", key));
 }
 
 Result<std::vector<std::vector<std::uint64_t>>> rows(const View& array, std::size_t length,
@@ -190,7 +194,7 @@ Result<ArgumentValues> read_argument(const View& object) {
   if (!known) return kind_view.error(format("unknown kind \"{}\"", printable(kind)));
   argument.kind = *known;
   TRY_ASSIGN(argument.closed, closed_of(object));
-  TRY_ASSIGN(const std::vector<std::uint64_t> values, values_of(object));
+  TRY_ASSIGN(const std::vector<std::uint64_t> values, numbers_of(object, "values"));
   argument.values = {values.begin(), values.end()};
   return argument;
 }
@@ -282,7 +286,102 @@ Result<void> read_values(const View& object, Observation& seen) {
   return {};
 }
 
-Result<Observation> read_observation(const View& object) {
+using BuildIds = std::map<std::string, std::string>;
+
+bool is_build_id(std::string_view text) {
+  return text.size() <= 128 && made_of(text, "abcdef", "");
+}
+
+Result<Refusal> read_refusal(const View& object) {
+  Refusal refusal;
+  TRY_ASSIGN(const auto args, numbers_of(object, "args", kMostArguments));
+  std::copy(args.begin(), args.end(), refusal.args.begin());
+  TRY_ASSIGN(const View error, object.at("error"));
+  TRY_ASSIGN(refusal.error, line(error));
+  if (refusal.error != "killed" && !is_errno(refusal.error)) {
+    return error.error("the name of an errno or \"killed\" is expected here");
+  }
+  TRY_ASSIGN(refusal.phase, line_or(object, "phase", ""));
+  TRY_ASSIGN(refusal.comm, line_or(object, "comm", ""));
+  TRY_ASSIGN(const View count, object.at("count"));
+  TRY_ASSIGN(refusal.count, count.u64());
+  return refusal;
+}
+
+Result<void> read_refusals(const View& object, Observation& seen) {
+  TRY_ASSIGN(const std::vector<View> items, items_of(object, "refusals"));
+  if (items.size() > kMostRefusals) {
+    return object.error(format("more than {} kinds of refused calls", kMostRefusals));
+  }
+  for (const View& item : items) {
+    TRY_ASSIGN(Refusal refusal, read_refusal(item));
+    seen.refusals.push_back(std::move(refusal));
+  }
+  TRY_ASSIGN(const std::optional<View> closed, object.find("refusals_closed"));
+  if (closed) {
+    TRY_ASSIGN(seen.refusals_closed, closed->boolean());
+  }
+  return {};
+}
+
+Result<Frame> read_frame(const View& object, const BuildIds& build_ids) {
+  Frame frame;
+  TRY_ASSIGN(frame.object, line_or(object, "object", ""));
+  TRY_ASSIGN(const View offset, object.at("offset"));
+  TRY_ASSIGN(frame.offset, offset.u64());
+  TRY_ASSIGN(frame.symbol, line_or(object, "symbol", ""));
+  TRY_ASSIGN(const std::optional<View> build_id, object.find("build_id"));
+  if (build_id) {
+    TRY_ASSIGN(frame.build_id, build_id->string());
+    if (!is_build_id(frame.build_id)) return build_id->error("a build id is hexadecimal");
+  } else if (const auto known = build_ids.find(frame.object); known != build_ids.end()) {
+    frame.build_id = known->second;
+  }
+  return frame;
+}
+
+Result<Stack> read_stack(const View& object, const BuildIds& build_ids) {
+  Stack stack;
+  TRY_ASSIGN(const std::vector<View> indexes, items_of(object, "indexes"));
+  for (const View& item : indexes) {
+    TRY_ASSIGN(const unsigned index, argument_index(item));
+    stack.indexes.push_back(index);
+  }
+  if (!indexes.empty()) {
+    TRY_ASSIGN(stack.values, numbers_of(object, "values", indexes.size()));
+  }
+  TRY_ASSIGN(stack.comm, line_or(object, "comm", ""));
+  TRY_ASSIGN(const std::vector<View> frames, items_of(object, "frames"));
+  for (const View& item : frames) {
+    TRY_ASSIGN(Frame frame, read_frame(item, build_ids));
+    stack.frames.push_back(std::move(frame));
+  }
+  return stack;
+}
+
+Result<void> read_stacks(const View& object, Observation& seen, const BuildIds& build_ids) {
+  TRY_ASSIGN(const std::vector<View> items, items_of(object, "stacks"));
+  if (items.size() > kMostStacks) return object.error(format("more than {} stacks", kMostStacks));
+  for (const View& item : items) {
+    TRY_ASSIGN(Stack stack, read_stack(item, build_ids));
+    seen.stacks.push_back(std::move(stack));
+  }
+  return {};
+}
+
+Result<BuildIds> read_build_ids(const View& run) {
+  BuildIds ids;
+  TRY_ASSIGN(const std::optional<View> found, run.find("build_ids"));
+  if (!found) return ids;
+  TRY_ASSIGN(const auto members, found->members());
+  for (const auto& [path, view] : members) {
+    TRY_ASSIGN(ids[path], view.string());
+    if (!is_build_id(ids[path])) return view.error("a build id is hexadecimal");
+  }
+  return ids;
+}
+
+Result<Observation> read_observation(const View& object, const BuildIds& build_ids) {
   Observation seen;
   TRY_ASSIGN(const View arch_view, object.at("arch"));
   TRY_ASSIGN(seen.arch, arch(arch_view));
@@ -294,15 +393,18 @@ Result<Observation> read_observation(const View& object) {
   TRY(check_number(object, seen));
   TRY(read_counts(object, seen));
   TRY(read_values(object, seen));
+  TRY(read_refusals(object, seen));
+  TRY(read_stacks(object, seen, build_ids));
   return seen;
 }
 
 Result<void> read_observations(const View& object, Run& run) {
   TRY_ASSIGN(const View array, object.at("syscalls"));
   TRY_ASSIGN(const std::vector<View> items, array.items());
+  TRY_ASSIGN(const BuildIds build_ids, read_build_ids(object));
   std::set<std::pair<Arch, std::uint32_t>> keys;
   for (const View& item : items) {
-    TRY_ASSIGN(Observation seen, read_observation(item));
+    TRY_ASSIGN(Observation seen, read_observation(item, build_ids));
     if (!keys.emplace(seen.arch, seen.nr).second) {
       return item.error(
           format("{} of {} stands twice in the run", seen.name, syscalls::arch_name(seen.arch)));
@@ -345,6 +447,10 @@ Result<void> read_provenance(const View& object, Run& run) {
   TRY_ASSIGN(run.under, line_or(object, "under", "none"));
   TRY_ASSIGN(run.command,
              texts_of(object, "command", [](const View& view) { return view.string(); }));
+  TRY_ASSIGN(run.container, line_or(object, "container", ""));
+  TRY_ASSIGN(run.image, line_or(object, "image", ""));
+  TRY_ASSIGN(run.runtime, line_or(object, "runtime", ""));
+  TRY_ASSIGN(run.part, line_or(object, "part", ""));
   TRY_ASSIGN(run.notes, texts_of(object, "notes", line));
   TRY_ASSIGN(const std::optional<View> exit, object.find("exit"));
   if (exit && !exit->value().is_null()) {

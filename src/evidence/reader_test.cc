@@ -63,6 +63,60 @@ TEST(Read, TheShapeOfTheFormat) {
   EXPECT_FALSE(run.syscalls[1].args.at(0).closed);
 }
 
+TEST(Read, RefusalsStacksAndContainers) {
+  const Evidence e = good(file_of(
+      R"({"arch":"x86_64","name":"socket","nr":41,"count":9,"refused":3,
+          "refusals":[{"args":[16,3,0,0,0,0],"error":"EPERM","phase":"ready","comm":"a","count":1},
+                      {"args":[40,1,0,0,0,0],"error":"killed","phase":"stop","comm":"b","count":2}],
+          "refusals_closed":false,
+          "stacks":[{"indexes":[0,1,2],"values":[1,2,3],"comm":"a","frames":[]},
+                    {"indexes":[],"comm":"a","frames":[
+                      {"object":"/lib/libc.so.6","offset":4096,"symbol":"socket"},
+                      {"object":"/other","build_id":"ff","offset":1,"symbol":""},
+                      {"offset":140737488355328}]}]})",
+      R"("container":"c1","image":"i","runtime":"runc 1.1.5","part":"exec",
+         "build_ids":{"/lib/libc.so.6":"0a1b"},)"));
+  const auto& run = e.runs.at(0);
+  EXPECT_EQ(run.container + run.image + run.runtime + run.part, "c1irunc 1.1.5exec");
+  const Observation& socket = run.syscalls.at(0);
+  ASSERT_EQ(socket.refusals.size(), 2U);
+  EXPECT_EQ(socket.refusals[0].error, "killed");  // the most frequent comes first
+  EXPECT_EQ(socket.refusals[1].args[1], 3U);
+  EXPECT_FALSE(socket.refusals_closed);
+  ASSERT_EQ(socket.stacks.size(), 2U);
+  EXPECT_THAT(socket.stacks[0].frames,
+              ElementsAre(Frame{"/lib/libc.so.6", "0a1b", 4096, "socket"},
+                          Frame{"/other", "ff", 1, ""}, Frame{"", "", 140737488355328, ""}));
+  EXPECT_THAT(socket.stacks[1].values, ElementsAre(1, 2, 3));
+  EXPECT_EQ(good(write(e)).runs, e.runs);
+  EXPECT_TRUE(e.syscalls().at(0).stacks.empty());
+  EXPECT_TRUE(e.syscalls().at(0).refusals.empty());
+}
+
+TEST(Read, TwoObjectsOfOnePathKeepTheirBuildIds) {
+  Evidence e = good(file_of(kCall));
+  e.runs[0].syscalls[0].stacks = {
+      {{}, {}, "a", {{"/x", "aa", 1, ""}, {"/x", "bb", 2, ""}, {"/x", "", 3, ""}}}};
+  EXPECT_EQ(good(write(e)).runs, e.runs);
+}
+
+TEST(Read, RefusesBadRefusalsAndStacks) {
+  const auto with = [](const std::string& more) {
+    return error(file_of(R"({"arch":"x86_64","name":"read","nr":0,"count":1,)" + more + "}"));
+  };
+  EXPECT_THAT(with(R"("refusals":[{"args":[1],"error":"EPERM","count":1}])"),
+              HasSubstr("6 numbers are expected here, not 1"));
+  EXPECT_THAT(with(R"("refusals":[{"args":[1,2,3,4,5,6],"error":"no","count":1}])"),
+              HasSubstr("the name of an errno or \"killed\""));
+  EXPECT_THAT(with(R"("stacks":[{"indexes":[0],"values":[],"frames":[]}])"),
+              HasSubstr("1 numbers are expected here, not 0"));
+  EXPECT_THAT(with(R"("stacks":[{"frames":[{"offset":1,"build_id":"xyz"}]}])"),
+              HasSubstr("a build id is hexadecimal"));
+  std::string many;
+  for (std::size_t i = 0; i <= kMostStacks; ++i) many += (i == 0 ? "" : ",") + std::string("{}");
+  EXPECT_THAT(with(R"("stacks":[)" + many + "]"), HasSubstr("more than 256 stacks"));
+}
+
 TEST(Read, WritesTheDocumentedForm) {
   Evidence e = good(file_of(R"({"arch":"x86_64","name":"clone","nr":56,"count":1,
       "args":[{"index":0,"kind":"flags","closed":true,"values":[17]}]})"));
