@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "host/mounts.h"
 
 namespace whittle::host {
 
@@ -174,35 +175,18 @@ json::Value linux_section(std::optional<json::Value> profile, const std::string&
   return result;
 }
 
-// The mount point of a line of /proc/self/mountinfo (proc(5)), with its octal escapes undone.
-std::string mount_point(const std::string& line) {
-  const auto fields = split(line, ' ');
-  if (fields.size() < 5) return {};
-  const std::string& escaped = fields[4];
-  std::string path;
-  for (std::size_t i = 0; i < escaped.size(); ++i) {
-    if (escaped[i] == '\\' && i + 3 < escaped.size()) {
-      path += static_cast<char>((escaped[i + 1] - '0') * 64 + (escaped[i + 2] - '0') * 8 +
-                                (escaped[i + 3] - '0'));
-      i += 3;
-    } else {
-      path += escaped[i];
-    }
-  }
-  return path;
-}
-
 // Mounts at or below `directory` in our mount namespace, the latest last; nullopt when that cannot
 // be known.
 std::optional<std::vector<std::string>> mounts_below(const std::string& directory) {
   std::error_code error;
   const std::string real = fs::canonical(directory, error).string();
-  const auto table = read_file("/proc/self/mountinfo");
+  auto table = own_mounts();
   if (error || !table) return std::nullopt;
   std::vector<std::string> found;
-  for (const std::string& line : split(*table, '\n')) {
-    std::string point = mount_point(line);
-    if (point == real || point.starts_with(real + "/")) found.push_back(std::move(point));
+  for (Mount& mount : *table) {
+    if (mount.point == real || mount.point.starts_with(real + "/")) {
+      found.push_back(std::move(mount.point));
+    }
   }
   return found;
 }
