@@ -3,6 +3,7 @@
 
 #include "base/file_system.h"
 #include "base/text.h"
+#include "cli/container_client.h"
 #include "cli/output.h"
 #include "cli/under.h"
 #include "cli/verbs_list.h"
@@ -93,6 +94,7 @@ Result<void> write_evidence(const std::string& output, const evidence::Evidence&
 
 Result<int> run_record(const Arguments& arguments) {
   TRY_ASSIGN(record::RecordSpec spec, read_spec(arguments));
+  if (auto client = container_client(spec.command)) return tl::unexpected(*std::move(client));
   const std::string name = workload_name(spec.command);
   const std::string output = arguments.value_or("--output", name + ".evidence.json");
   TRY(check_writable(output));
