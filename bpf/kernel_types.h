@@ -2,8 +2,8 @@
 /*
  * The few kernel types that the recorder reads, by hand instead of a 120,000-line vmlinux.h. Only
  * the members that are used; their offsets are relocated at load time from the kernel's BTF (CO-RE),
- * so order and omissions do not matter. Sources: include/linux/sched.h, include/linux/seccomp.h,
- * arch/x86/include/asm/{thread_info,ptrace}.h, include/uapi/linux/sched.h.
+ * so order and omissions do not matter. Sources: include/linux/{sched,sched/signal,seccomp,
+ * cgroup-defs,kernfs}.h, arch/x86/include/asm/{thread_info,ptrace}.h, include/uapi/linux/sched.h.
  */
 #ifndef WHITTLE_BPF_KERNEL_TYPES_H
 #define WHITTLE_BPF_KERNEL_TYPES_H
@@ -25,12 +25,16 @@ typedef __u32 __wsum;
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_F_NO_PREALLOC = 1 };
+enum { BPF_F_USER_STACK = 256, BPF_F_USER_BUILD_ID = 2048 };
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
+
+#define CGROUP_SUBSYSTEMS 10 /* of task_struct.cgroups->subsys: enough for pids and freezer */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -47,16 +51,56 @@ struct seccomp {
 	atomic_t filter_count;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup_root {
+	int hierarchy_id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[CGROUP_SUBSYSTEMS];
+	struct cgroup *dfl_cgrp;
+};
+
+struct signal_struct {
+	int nr_threads;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct seccomp seccomp;
 	int exit_code;
+	int exit_state;
 	int pid;
 	int tgid;
+	unsigned int flags;
+	struct task_struct *real_parent;
+	struct css_set *cgroups;
+	struct signal_struct *signal;
+	char comm[16];
 };
 
 struct pt_regs {
-	unsigned long bp, bx, r10, r9, r8, cx, dx, si, di, orig_ax;
+	unsigned long r15, r14, r13, r12, bp, bx, r10, r9, r8, cx, dx, si, di, orig_ax, ip, cs, sp;
+};
+
+struct bpf_iter__task {
+	struct task_struct *task;
 };
 
 #pragma clang attribute pop

@@ -3,7 +3,8 @@
  * The kernel side of the recorder: counts the system calls of the recorded tasks where they happen.
  *
  * Nothing is sent for a call: totals live in a per-CPU array, argument values and refusals in bounded
- * hash maps, so no rate of calls can lose one. What finds no room is counted as lost.
+ * hash maps, so no rate of calls can lose one. What finds no room is counted as lost. Only what is
+ * rare goes through a ring: stacks of first occurrences, and new cgroups.
  *
  * One hook carries the load, sys_exit: it sees number, arguments, ABI and result together, and calls
  * that a seccomp filter refused, which sys_enter never sees. Calls that do not come back, or come
@@ -16,24 +17,24 @@
  *   rt_sigreturn       returns as number -1
  *   fork, vfork, clone, clone3   return a second time, in the child, with 0: not counted
  *
- * A task is recorded when it carries task storage: the user side gives it to the target, and
- * sched_process_fork hands it on to every child and thread before their first call.
+ *   abi.h        a call in the registers
+ *   totals.h     counting
+ *   arguments.h  sets of argument values
+ *   judged.h     calls that a filter may have refused
+ *   stacks.h     stacks of first occurrences
+ *   follow.h     which tasks are recorded
  */
 #include <stdbool.h>
 
 #include "kernel_types.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 #include "recorder.h"
 
-#define TS_COMPAT 0x0002            /* arch/x86/include/asm/thread_info.h */
-#define X32_BIT 0x40000000U         /* arch/x86/include/uapi/asm/unistd.h: __X32_SYSCALL_BIT */
-#define SECCOMP_MODE_FILTER 2
 #define SIGSTOP 19
 #define SIGSYS 31
-#define ENOSYS 38
-#define MAX_ERRNO 4095
 
 struct recorder_control control; /* alone in .bss, mapped by the user side */
 
@@ -46,7 +47,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RECORDER_SLOTS);
+	__uint(max_entries, RECORDER_SLOTS); /* the user side: for as many sources as it needs */
 	__type(key, __u32);
 	__type(value, struct recorder_total);
 } totals SEC(".maps");
@@ -69,7 +70,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RECORDER_MAP_ENTRIES);
 	__type(key, struct recorder_value);
-	__type(value, __u64);
+	__type(value, __u8);
 } values SEC(".maps");
 
 struct {
@@ -79,229 +80,24 @@ struct {
 	__type(value, struct recorder_seen);
 } judged SEC(".maps");
 
-/* A call as it stands in the registers. */
-struct call {
-	__u32 abi;
-	__u32 nr; /* without the x32 bit */
-};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RECORDER_CGROUPS);
+	__type(key, struct recorder_cgroup);
+	__type(value, struct recorder_followed);
+} cgroups SEC(".maps");
 
-static __always_inline struct call call_of(struct task_struct *task, __u64 orig_ax)
-{
-	struct call call = {.abi = RECORDER_X86_64, .nr = (__u32)orig_ax};
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 23);
+} events SEC(".maps");
 
-	if (task->thread_info.status & TS_COMPAT)
-		call.abi = RECORDER_X86;
-	else if (call.nr != ~0U && (call.nr & X32_BIT)) {
-		call.abi = RECORDER_X32;
-		call.nr &= ~X32_BIT;
-	}
-	return call;
-}
-
-static __always_inline __u32 filter_nr(struct call call)
-{
-	return call.abi == RECORDER_X32 ? call.nr | X32_BIT : call.nr;
-}
-
-static __always_inline bool is_exec(struct call call)
-{
-	if (call.abi == RECORDER_X86_64)
-		return call.nr == 59 || call.nr == 322;
-	if (call.abi == RECORDER_X86)
-		return call.nr == 11 || call.nr == 358;
-	return call.nr == 520 || call.nr == 545;
-}
-
-static __always_inline bool is_exit(struct call call)
-{
-	if (call.abi == RECORDER_X86)
-		return call.nr == 1 || call.nr == 252;
-	return call.nr == 60 || call.nr == 231;
-}
-
-/* clone, fork, vfork, clone3: they return 0 in the new child only. */
-static __always_inline bool is_fork(struct call call)
-{
-	if (call.abi == RECORDER_X86)
-		return call.nr == 2 || call.nr == 120 || call.nr == 190 || call.nr == 435;
-	return (call.nr >= 56 && call.nr <= 58) || call.nr == 435;
-}
-
-/* prctl and seccomp: the calls that put a filter in force. */
-static __always_inline bool is_filter_load(struct call call)
-{
-	if (call.abi == RECORDER_X86)
-		return call.nr == 172 || call.nr == 354;
-	return call.nr == 157 || call.nr == 317;
-}
-
-static __always_inline __u32 error_of(long result)
-{
-	return result < 0 && result >= -MAX_ERRNO ? (__u32)-result : 0;
-}
-
-static __always_inline void count_errno(struct recorder_total *total, __u32 slot, __u32 number)
-{
-	for (int i = 0; i < RECORDER_ERRNOS; i++) {
-		if (total->errnos[i].number == 0)
-			total->errnos[i].number = number;
-		if (total->errnos[i].number == number) {
-			total->errnos[i].count++;
-			return;
-		}
-	}
-	struct recorder_errno key = {.slot = slot, .number = number};
-	__u64 one = 1;
-	__u64 *count = bpf_map_lookup_elem(&errnos, &key);
-
-	if (!count && bpf_map_update_elem(&errnos, &key, &one, BPF_NOEXIST) == 0)
-		return;
-	if (!count)
-		count = bpf_map_lookup_elem(&errnos, &key); /* another CPU was first */
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
-		__sync_fetch_and_add(&control.lost_errnos, 1);
-}
-
-static __always_inline void count(__u32 slot, __u32 error, __u32 phase)
-{
-	struct recorder_total *total = bpf_map_lookup_elem(&totals, &slot);
-
-	if (!total)
-		return;
-	__u64 now = bpf_jiffies64();
-
-	if (total->count++ == 0)
-		total->first = now;
-	total->last = now;
-	total->phases |= 1U << (phase & 31);
-	if (error)
-		count_errno(total, slot, error);
-}
-
-static __always_inline bool add_seen(void *map, void *key)
-{
-	struct recorder_seen *seen = bpf_map_lookup_elem(map, key);
-
-	if (!seen) {
-		struct recorder_seen fresh = {};
-
-		bpf_map_update_elem(map, key, &fresh, BPF_NOEXIST); /* or another CPU was first */
-		seen = bpf_map_lookup_elem(map, key);
-	}
-	if (!seen)
-		return false;
-	__u64 now = bpf_jiffies64();
-
-	if (__sync_fetch_and_add(&seen->count, 1) == 0)
-		seen->first = now;
-	seen->last = now;
-	return true;
-}
-
-static __always_inline void count_other(struct call call, __u32 error)
-{
-	struct recorder_other key = {.abi = call.abi, .nr = filter_nr(call), .error = error};
-
-	if (!add_seen(&others, &key))
-		__sync_fetch_and_add(&control.lost_others, 1);
-}
-
-/* Argument `index` of the call in `regs`: 32-bit entries pass theirs in other registers. */
-static __always_inline __u64 argument(struct pt_regs *regs, __u32 abi, __u32 index)
-{
-	if (abi == RECORDER_X86) {
-		switch (index) {
-		case 0: return (__u32)regs->bx;
-		case 1: return (__u32)regs->cx;
-		case 2: return (__u32)regs->dx;
-		case 3: return (__u32)regs->si;
-		case 4: return (__u32)regs->di;
-		default: return (__u32)regs->bp;
-		}
-	}
-	switch (index) {
-	case 0: return regs->di;
-	case 1: return regs->si;
-	case 2: return regs->dx;
-	case 3: return regs->r10;
-	case 4: return regs->r8;
-	default: return regs->r9;
-	}
-}
-
-static __always_inline void keep_value(struct recorder_value *key)
-{
-	__u64 one = 1;
-	__u64 *seen = bpf_map_lookup_elem(&values, key);
-
-	if (seen) {
-		__sync_fetch_and_add(seen, 1);
-		return;
-	}
-	__u32 slot = key->slot;
-
-	if (slot >= RECORDER_SLOTS)
-		return;
-	/* Two CPUs may both add one more than the bound: the bound is for memory, not exact. */
-	if (control.distinct[slot] > RECORDER_VALUES)
-		return;
-	if (__sync_fetch_and_add(&control.distinct[slot], 1) >= RECORDER_VALUES)
-		return;
-	long failed = bpf_map_update_elem(&values, key, &one, BPF_NOEXIST);
-
-	if (failed == 0)
-		return;
-	seen = bpf_map_lookup_elem(&values, key); /* another CPU was first */
-	if (seen)
-		__sync_fetch_and_add(seen, 1);
-	else
-		__sync_fetch_and_add(&control.lost_values, 1);
-}
-
-static __always_inline void keep_arguments(struct pt_regs *regs, struct call call, __u32 slot,
-					   const struct recorder_spec *spec)
-{
-	struct recorder_value key = {.slot = slot};
-
-	if (spec->in_struct) {
-		struct clone3_arguments args;
-
-		if (bpf_probe_read_user(&args, sizeof(args), (void *)argument(regs, call.abi, 0))) {
-			__sync_fetch_and_add(&control.lost_arguments, 1);
-			return;
-		}
-		key.values[0] = args.flags | args.exit_signal;
-	} else {
-		for (int i = 0; i < RECORDER_TUPLE; i++) {
-			if (i >= spec->arguments)
-				break;
-			__u64 value = argument(regs, call.abi, spec->index[i]);
-
-			key.values[i] = spec->wide & (1U << i) ? value : (__u32)value;
-		}
-	}
-	keep_value(&key);
-}
-
-/* Keeps a call for judgement. `wanted` has a bit for each argument that the filter looks at. */
-static __always_inline void keep_for_judgement(struct pt_regs *regs, struct call call, long result,
-					       __u8 wanted, __u32 phase)
-{
-	struct recorder_judged key = {.abi = call.abi, .nr = filter_nr(call), .phase = phase};
-
-	key.result = error_of(result);
-	if ((__u32)result == key.nr)
-		key.result = RECORDER_RESULT_NUMBER;
-	for (int i = 0; i < 6; i++) {
-		if (wanted & (1U << i))
-			key.arguments[i] = argument(regs, call.abi, i);
-	}
-	bpf_get_current_comm(key.comm, sizeof(key.comm));
-	if (!add_seen(&judged, &key))
-		__sync_fetch_and_add(&control.lost_judged, 1);
-}
+#include "abi.h"
+#include "totals.h"
+#include "stacks.h"
+#include "arguments.h"
+#include "judged.h"
+#include "follow.h"
 
 static __always_inline __u32 phase_of(const struct recorder_task *state)
 {
@@ -316,9 +112,10 @@ static __always_inline bool counts(struct task_struct *task, struct recorder_tas
 		return true;
 	if (!(state->flags & RECORDER_UNTIL_FILTER))
 		return false;
-	if ((__u32)task->seccomp.filter_count.counter <= control.base_filters)
+	if ((__u32)task->seccomp.filter_count.counter <= state->base_filters)
 		return false;
-	state->flags = RECORDER_COUNTING | RECORDER_IN_RUNTIME;
+	state->flags &= RECORDER_BY_CGROUP;
+	state->flags |= RECORDER_COUNTING | RECORDER_IN_RUNTIME;
 	return !is_filter_load(call); /* the call that loaded the filter was not under it yet */
 }
 
@@ -336,6 +133,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 		return 0;
 	__u32 error = error_of(result);
 	__u32 phase = phase_of(state);
+	__u32 source = state->source;
 
 	if (call.nr == ~0U && result != -ENOSYS) {
 		/* rt_sigreturn took the number with it. 32-bit code may have used sigreturn instead. */
@@ -345,64 +143,69 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	if (result == 0 && (is_fork(call) || is_exec(call)))
 		return 0;
 	if (call.nr >= RECORDER_NUMBERS) {
-		count_other(call, error);
-		keep_for_judgement(regs, call, result, 0x3f, phase);
+		__u64 arguments[6];
+
+		read_arguments(regs, call.abi, arguments);
+		count_other(source, call, error);
+		keep_for_judgement(arguments, source, call, result, ALL_ARGUMENTS, phase);
 		return 0;
 	}
 	__u32 slot = call.abi * RECORDER_NUMBERS + call.nr;
+	__u32 cell = source * RECORDER_SLOTS + slot;
+	struct recorder_total *total = count(cell, error, phase);
 
-	count(slot, error, phase);
-	if (slot >= RECORDER_SLOTS)
+	if (!total || slot >= RECORDER_SLOTS)
 		return 0;
-	const struct recorder_spec *spec = &control.specs[slot];
+	if (total->count == 1)
+		take_first_stack(ctx, cell, false);
+	const struct recorder_call *how = &control.calls[slot];
 
-	if (spec->arguments)
-		keep_arguments(regs, call, slot, spec);
-	if (spec->judge == RECORDER_NO_JUDGE)
+	if (!how->specs && how->judge == RECORDER_NO_JUDGE)
+		return 0;
+	__u64 arguments[8];
+
+	read_arguments(regs, call.abi, arguments);
+	arguments[RECORDER_IN_STRUCT] = 0;
+	arguments[RECORDER_NO_ARGUMENT] = 0;
+	if (how->specs)
+		keep_arguments(ctx, arguments, cell, total, how);
+	if (how->judge == RECORDER_NO_JUDGE)
 		return 0;
 	if ((__u32)result == filter_nr(call))
 		state->returned_number = filter_nr(call) + 1;
-	__u8 wanted = spec->judge_arguments;
-
-	if (spec->judge == RECORDER_JUDGE_REFUSED && control.shown[slot] < RECORDER_SHOWN) {
-		__sync_fetch_and_add(&control.shown[slot], 1);
-		wanted = 0x3f;
-	}
-	keep_for_judgement(regs, call, result, wanted, phase);
+	judge(arguments, source, cell, call, result, how->judge, how->judge_arguments, phase);
 	return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline void count_without_result(void *ctx, struct recorder_task *state,
+						 struct call call, bool at_exec)
 {
-	struct recorder_task *state = bpf_task_storage_get(&tasks, parent, 0, 0);
+	__u32 cell = state->source * RECORDER_SLOTS + call.abi * RECORDER_NUMBERS + call.nr;
 
-	if (!state)
-		return 0;
-	struct recorder_task copy = {.flags = state->flags};
+	if (call.nr >= RECORDER_NUMBERS)
+		return;
+	struct recorder_total *total = count(cell, 0, phase_of(state));
 
-	if (bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE))
-		__sync_fetch_and_add(&control.live, 1);
-	else
-		__sync_fetch_and_add(&control.lost_tasks, 1);
-	return 0;
-}
-
-static __always_inline void count_without_result(struct recorder_task *state, struct call call)
-{
-	if (call.nr < RECORDER_NUMBERS)
-		count(call.abi * RECORDER_NUMBERS + call.nr, 0, phase_of(state));
+	if (total && total->count == 1)
+		take_first_stack(ctx, cell, at_exec);
 }
 
 /* A successful exec, still with the number that was asked for. */
-static __always_inline void on_exec(struct task_struct *task, struct recorder_task *state,
-				    struct call call)
+static __always_inline void on_exec(void *ctx, struct task_struct *task, struct recorder_task *state,
+				    struct call call, bool at_exec)
 {
-	if (state->flags & RECORDER_UNTIL_EXEC)
-		state->flags = RECORDER_COUNTING;
-	else if (!counts(task, state, call))
+	if ((state->flags & RECORDER_BY_CGROUP) && state->source < RECORDER_SOURCES)
+		control.started[state->source] = 1;
+	/* A filter may have come into force in the runtime: that this is its exec is to be known. */
+	bool counting = counts(task, state, call);
+
+	if (!counting && (state->flags & RECORDER_UNTIL_EXEC)) {
+		state->flags = RECORDER_COUNTING | (state->flags & RECORDER_BY_CGROUP);
+		counting = true;
+	}
+	if (!counting)
 		return;
-	count_without_result(state, call);
+	count_without_result(ctx, state, call, at_exec);
 	if (!(state->flags & RECORDER_IN_RUNTIME))
 		return;
 	state->flags &= ~RECORDER_IN_RUNTIME;
@@ -418,11 +221,11 @@ int BPF_PROG(on_prepare_exec, struct task_struct *task, struct linux_binprm *bpr
 {
 	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
 
-	if (!state)
+	if (!state || !state->flags)
 		return 0;
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-	on_exec(task, state, call_of(task, regs->orig_ax));
+	on_exec(ctx, task, state, call_of(task, regs->orig_ax), true);
 	return 0;
 }
 
@@ -444,14 +247,36 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
 	return 0;
 }
 
+/* There the old program is gone already, and its stack with it. */
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(on_process_exec, struct task_struct *task)
 {
 	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
 
-	if (!state)
+	if (!state || !state->flags)
 		return 0;
-	on_exec(task, state, (struct call){.abi = state->exec_abi, .nr = state->exec_nr});
+	on_exec(ctx, task, state, (struct call){.abi = state->exec_abi, .nr = state->exec_nr}, true);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct recorder_task *state = bpf_task_storage_get(&tasks, parent, 0, 0);
+
+	if (state && state->flags) {
+		struct recorder_task copy = {.flags = state->flags,
+					     .source = state->source,
+					     .base_filters = state->base_filters};
+
+		if (bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE))
+			add_live(copy.source, 1);
+		else
+			__sync_fetch_and_add(&control.lost_tasks, 1);
+	}
+	/* clone3 can put the child into another cgroup than its parent's. */
+	if (control.v2_followed)
+		on_enter(child, BPF_CORE_READ(child, cgroups, dfl_cgrp));
 	return 0;
 }
 
@@ -460,23 +285,100 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
 
-	if (!state)
+	if (!state || !state->flags)
 		return 0;
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct call call = call_of(task, regs->orig_ax);
 
-	if (is_exit(call) && counts(task, state, call))
-		count_without_result(state, call);
-	/*
-	 * A thread that a filter kills alone ends here, without sys_exit. One that is killed with its
-	 * process has been there, and got its number as the result.
-	 */
-	else if ((task->exit_code & 0x7f) == SIGSYS && call.nr != ~0U && counts(task, state, call) &&
-		 state->returned_number != filter_nr(call) + 1) {
-		count_without_result(state, call);
-		keep_for_judgement(regs, call, (long)filter_nr(call), 0x3f, phase_of(state));
+	if (is_exit(call) && counts(task, state, call)) {
+		count_without_result(ctx, state, call, false);
+	} else if ((task->exit_code & 0x7f) == SIGSYS && call.nr != ~0U && counts(task, state, call) &&
+		   state->returned_number != filter_nr(call) + 1) {
+		/*
+		 * A thread that a filter kills alone ends here, without sys_exit. One that is killed with its
+		 * process has been there, and got its number as the result.
+		 */
+		__u64 arguments[6];
+
+		read_arguments(regs, call.abi, arguments);
+		count_without_result(ctx, state, call, false);
+		keep_for_judgement(arguments, state->source, call, (long)filter_nr(call), ALL_ARGUMENTS,
+				   phase_of(state));
 	}
-	__sync_fetch_and_add(&control.live, -1);
+	forget(state);
+	return 0;
+}
+
+SEC("?tp_btf/cgroup_attach_task")
+int BPF_PROG(on_attach, struct cgroup *cgroup, const char *path, struct task_struct *task, bool threadgroup)
+{
+	on_enter(task, cgroup);
+	/* The tracepoint names the leader alone. */
+	if (threadgroup && BPF_CORE_READ(task, signal, nr_threads) > 1)
+		control.rescan = 1;
+	return 0;
+}
+
+/* While a container is waited for: it may be this one, whose name only its runtime knows. */
+SEC("?tp_btf/cgroup_mkdir")
+int BPF_PROG(on_mkdir, struct cgroup *cgroup, const char *path)
+{
+	struct recorder_cgroup key = {.hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id)};
+
+	if (!control.watch || key.hierarchy != control.watch_hierarchy || followed(cgroup))
+		return 0;
+	key.id = BPF_CORE_READ(cgroup, kn, id);
+	for (__u32 i = 0; i < RECORDER_SOURCES; i++) {
+		if (__sync_val_compare_and_swap(&control.trial[i], 1, 0) != 1)
+			continue;
+		struct recorder_followed both = {.main = i, .exec = i + 1};
+		struct recorder_cgroup_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+		if (!event)
+			break;
+		event->type = RECORDER_CGROUP_EVENT;
+		event->main = both.main;
+		event->exec = both.exec;
+		event->cgroup = key;
+		bpf_probe_read_kernel_str(event->path, sizeof(event->path), path);
+		bpf_map_update_elem(&cgroups, &key, &both, BPF_ANY);
+		bpf_ringbuf_submit(event, 0);
+		return 0;
+	}
+	__sync_fetch_and_add(&control.lost_cgroups, 1);
+	return 0;
+}
+
+SEC("?iter/task")
+int mark_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (!task || (task->flags & (PF_KTHREAD | PF_EXITING)))
+		return 0;
+	if (control.mark == RECORDER_MARK_CLEAR) {
+		struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+
+		if (state && state->source == control.mark_source)
+			forget(state);
+		return 0;
+	}
+	struct recorder_cgroup wanted = control.mark_cgroup;
+	__u32 source = control.mark_source;
+	__u32 flags = RECORDER_COUNTING;
+	bool descends = descends_from(task, control.mark_tgid);
+
+	if (control.mark == RECORDER_MARK_CGROUP) {
+		if (!is_in_cgroup(task, &wanted))
+			return 0;
+		if (!descends)
+			source = control.mark_exec;
+		flags |= RECORDER_BY_CGROUP;
+	} else if (!descends) {
+		return 0;
+	}
+	if (follow(task, source, flags))
+		__sync_fetch_and_add(&control.marked, 1);
 	return 0;
 }
 

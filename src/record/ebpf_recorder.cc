@@ -1,22 +1,21 @@
 #include "record/ebpf_recorder.h"
 
-#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdarg>
 #include <cstring>
-#include <ctime>
 #include <fstream>
-#include <set>
 
 #include "base/embedded.h"
-#include "base/errno_name.h"
+#include "base/fd.h"
 #include "base/text.h"
 #include "host/kernel.h"
-#include "recorder.h"
+#include "record/ebpf_maps.h"
 #include "syscalls/arguments.h"
 #include "syscalls/table.h"
 
@@ -27,22 +26,6 @@ namespace whittle::record {
 namespace {
 
 using syscalls::Arch;
-
-constexpr std::array<Arch, RECORDER_ABIS> kAbis = {Arch::kX86_64, Arch::kX86, Arch::kX32};
-
-// The slot of a call, or nullopt for a number that the kernel side counts in `others`.
-std::optional<std::uint32_t> slot_of(Arch arch, std::uint32_t nr) {
-  const auto abi = std::find(kAbis.begin(), kAbis.end(), arch);
-  if (abi == kAbis.end()) return std::nullopt;
-  if (arch == Arch::kX32) nr &= ~syscalls::kX32Bit;
-  if (nr >= RECORDER_NUMBERS) return std::nullopt;
-  return static_cast<std::uint32_t>(abi - kAbis.begin()) * RECORDER_NUMBERS + nr;
-}
-
-std::uint32_t nr_of_slot(std::uint32_t slot) {
-  const std::uint32_t nr = slot % RECORDER_NUMBERS;
-  return kAbis.at(slot / RECORDER_NUMBERS) == Arch::kX32 ? nr | syscalls::kX32Bit : nr;
-}
 
 struct BpfObjectCloser {
   void operator()(bpf_object* object) const { bpf_object__close(object); }
@@ -86,13 +69,6 @@ bool has_tracepoint(const char* name) {
   return found;
 }
 
-// Nanoseconds of one jiffy: the resolution of the coarse clocks (kernel/time/posix-timers.c).
-double jiffy_seconds() {
-  timespec resolution = {};
-  clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
-  return static_cast<double>(resolution.tv_nsec) * 1e-9;
-}
-
 std::uint32_t own_filters() {
   std::ifstream status("/proc/self/status");
   std::string line;
@@ -104,15 +80,17 @@ std::uint32_t own_filters() {
   return 0;
 }
 
-template <typename Key, typename Value, typename Visit>
-void for_each(int map, Visit visit) {
-  Key key = {};
-  const void* previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &key) == 0) {
-    Value value = {};
-    if (bpf_map_lookup_elem(map, &key, &value) == 0) visit(key, value);
-    previous = &key;
-  }
+// A test's wish for a size, 0 when there is none.
+std::uint32_t wished_size(const char* variable, std::uint32_t given) {
+  if (given != 0) return given;
+  const char* text = std::getenv(variable);
+  return static_cast<std::uint32_t>(text == nullptr ? 0 : parse_u64(text).value_or(0));
+}
+
+std::string hex_of(const std::uint8_t* bytes, std::size_t size) {
+  std::string hex;
+  for (std::size_t i = 0; i < size; ++i) hex += format("{:02x}", bytes[i]);
+  return hex;
 }
 
 }  // namespace
@@ -120,21 +98,24 @@ void for_each(int map, Visit visit) {
 struct EbpfRecorder::State {
   State() = default;
   ~State() {
-    if (control != nullptr) ::munmap(control, sizeof(recorder_control));
+    if (maps.control != nullptr) ::munmap(maps.control, sizeof(recorder_control));
+    ring_buffer__free(ring);
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
   std::unique_ptr<bpf_object, BpfObjectCloser> object;
   std::vector<std::unique_ptr<bpf_link, BpfLinkCloser>> links;
-  recorder_control* control = nullptr;  // the object's .bss, shared with the kernel
-  int tasks = -1;
-  int totals = -1;
-  int errnos = -1;
-  int others = -1;
-  int values = -1;
-  int judged = -1;
+  std::unique_ptr<bpf_link, BpfLinkCloser> iterator;  // of mark_tasks
+  ring_buffer* ring = nullptr;
+  EbpfMaps maps;
+  unsigned sources = 1;
   std::vector<std::string> phases;  // by index
+  StacksByCell stacks;
+  std::vector<NewCgroup> new_cgroups;  // since the last drain()
+
+  void take(const recorder_stack_event& event);
+  void take(const recorder_cgroup_event& event);
 };
 
 EbpfRecorder::EbpfRecorder(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -144,20 +125,25 @@ EbpfRecorder::~EbpfRecorder() = default;
 
 namespace {
 
+recorder_spec spec_for_kernel(const syscalls::ArgumentSpec& spec) {
+  recorder_spec out = {};
+  std::fill(std::begin(out.index), std::end(out.index), std::uint8_t{RECORDER_NO_ARGUMENT});
+  for (std::size_t i = 0; i < spec.indexes.size(); ++i) {
+    out.index[i] = spec.in_struct ? std::uint8_t{RECORDER_IN_STRUCT} : spec.indexes[i];
+    if (spec.widths[i] == 64) out.wide = static_cast<std::uint8_t>(out.wide | (1U << i));
+  }
+  return out;
+}
+
 void fill_argument_specs(recorder_control& control) {
-  for (const syscalls::ArgumentSpec& spec : syscalls::argument_table()) {
-    if (spec.indexes.empty() || spec.indexes.size() > RECORDER_TUPLE) continue;
-    for (const Arch arch : kAbis) {
-      const auto nr = syscalls::number(arch, spec.syscall);
-      const auto slot = nr ? slot_of(arch, *nr) : std::nullopt;
-      if (!slot) continue;
-      recorder_spec& out = control.specs[*slot];
-      out.arguments = static_cast<std::uint8_t>(spec.indexes.size());
-      out.in_struct = spec.in_struct ? 1 : 0;
-      for (std::size_t i = 0; i < spec.indexes.size(); ++i) {
-        out.index[i] = spec.indexes[i];
-        if (spec.widths[i] == 64) out.wide = static_cast<std::uint8_t>(out.wide | (1U << i));
-      }
+  for (std::uint32_t slot = 0; slot < RECORDER_SLOTS; ++slot) {
+    const auto name = syscalls::name(arch_of_slot(slot), nr_of_slot(slot));
+    if (!name) continue;
+    recorder_call& call = control.calls[slot];
+    for (const syscalls::ArgumentSpec& spec : syscalls::argument_specs(*name)) {
+      if (call.specs == RECORDER_SPECS || spec.indexes.size() > RECORDER_TUPLE) std::abort();
+      if (spec.in_struct) call.in_struct = 1;
+      call.spec[call.specs++] = spec_for_kernel(spec);
     }
   }
 }
@@ -178,9 +164,60 @@ tl::unexpected<Error> libbpf_error(const char* what, int error) {
              : last_message());
 }
 
+// Which programs this recording needs on this kernel.
+void choose_programs(bpf_object* object, bool targets) {
+  const bool prepare_exec = use_prepare_exec();
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    const std::string_view name = bpf_program__name(program);
+    bool wanted = true;
+    if (name == "on_prepare_exec") wanted = prepare_exec;
+    if (name == "on_sys_enter" || name == "on_process_exec") wanted = !prepare_exec;
+    if (name == "on_attach" || name == "on_mkdir" || name == "mark_tasks") wanted = targets;
+    bpf_program__set_autoload(program, wanted);
+  }
+}
+
+void size_maps(bpf_object* object, const EbpfRecorder::Options& options) {
+  const std::uint32_t entries = wished_size("WHITTLE_RECORDER_ENTRIES", options.map_entries);
+  const std::uint32_t ring = wished_size("WHITTLE_RECORDER_RING", options.ring_bytes);
+  const auto resize = [&](const char* name, std::uint32_t size) {
+    bpf_map__set_max_entries(bpf_object__find_map_by_name(object, name), size);
+  };
+  resize("totals", options.sources * RECORDER_SLOTS);
+  if (entries != 0) {
+    for (const char* name : {"errnos", "others", "values", "judged"}) resize(name, entries);
+  }
+  if (ring != 0) {
+    resize("events", ring);
+  } else if (!options.stacks) {
+    resize("events", 1U << 18);
+  }
+}
+
+Result<EbpfMaps> find_maps(bpf_object* object) {
+  EbpfMaps maps;
+  const auto fd = [&](const char* name) {
+    return bpf_map__fd(bpf_object__find_map_by_name(object, name));
+  };
+  void* shared =
+      ::mmap(nullptr, sizeof(recorder_control), PROT_READ | PROT_WRITE, MAP_SHARED, fd(".bss"), 0);
+  if (shared == MAP_FAILED) return libbpf_error("cannot map the shared memory", errno);
+  maps.control = static_cast<recorder_control*>(shared);
+  maps.tasks = fd("tasks");
+  maps.totals = fd("totals");
+  maps.errnos = fd("errnos");
+  maps.others = fd("others");
+  maps.values = fd("values");
+  maps.judged = fd("judged");
+  maps.cgroups = fd("cgroups");
+  maps.events = fd("events");
+  return maps;
+}
+
 }  // namespace
 
-Result<EbpfRecorder> EbpfRecorder::open() {
+Result<EbpfRecorder> EbpfRecorder::open(const Options& options) {
   if (syscalls::host_arch() != Arch::kX86_64) {
     return environment_error("eBPF: recording works on x86_64 only", {}, "use --backend ptrace");
   }
@@ -191,72 +228,205 @@ Result<EbpfRecorder> EbpfRecorder::open() {
   libbpf_messages().clear();
   libbpf_set_print(keep_message);
   auto state = std::make_unique<State>();
+  state->sources = std::clamp(options.sources, 1U, unsigned{RECORDER_SOURCES});
   state->object.reset(bpf_object__open_mem(embedded_recorder_bpf().data(),
                                            embedded_recorder_bpf().size(), nullptr));
   if (!state->object) return libbpf_error("cannot open the recorder", errno);
-  const bool prepare_exec = use_prepare_exec();
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, state->object.get()) {
-    const std::string_view name = bpf_program__name(program);
-    if (name == "on_prepare_exec") bpf_program__set_autoload(program, prepare_exec);
-    if (name == "on_sys_enter" || name == "on_process_exec") {
-      bpf_program__set_autoload(program, !prepare_exec);
-    }
-  }
-  if (const int error = bpf_object__load(state->object.get()); error != 0) {
+  bpf_object* object = state->object.get();
+  choose_programs(object, options.targets);
+  size_maps(object, options);
+  if (const int error = bpf_object__load(object); error != 0) {
     return libbpf_error("the kernel refuses the recorder", -error);
   }
-  const auto map = [&](const char* name) {
-    return bpf_object__find_map_by_name(state->object.get(), name);
+  TRY_ASSIGN(state->maps, find_maps(object));
+  fill_argument_specs(*state->maps.control);
+  state->maps.control->stacks = options.stacks ? 1 : 0;
+  const auto on_event = [](void* context, void* data, std::size_t) {
+    auto& own = *static_cast<State*>(context);
+    if (*static_cast<const std::uint32_t*>(data) == RECORDER_STACK_EVENT) {
+      own.take(*static_cast<const recorder_stack_event*>(data));
+    } else {
+      own.take(*static_cast<const recorder_cgroup_event*>(data));
+    }
+    return 0;
   };
-  void* shared = ::mmap(nullptr, sizeof(recorder_control), PROT_READ | PROT_WRITE, MAP_SHARED,
-                        bpf_map__fd(map(".bss")), 0);
-  if (shared == MAP_FAILED) return libbpf_error("cannot map the shared memory", errno);
-  state->control = static_cast<recorder_control*>(shared);
-  state->tasks = bpf_map__fd(map("tasks"));
-  state->totals = bpf_map__fd(map("totals"));
-  state->errnos = bpf_map__fd(map("errnos"));
-  state->others = bpf_map__fd(map("others"));
-  state->values = bpf_map__fd(map("values"));
-  state->judged = bpf_map__fd(map("judged"));
-  fill_argument_specs(*state->control);
-  state->control->base_filters = own_filters();
-  bpf_object__for_each_program(program, state->object.get()) {
+  state->ring = ring_buffer__new(state->maps.events, on_event, state.get(), nullptr);
+  if (state->ring == nullptr) return libbpf_error("cannot map the ring", errno);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
     if (!bpf_program__autoload(program)) continue;
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return libbpf_error("cannot attach the recorder", errno);
-    state->links.emplace_back(link);
+    const bool iterator = bpf_program__expected_attach_type(program) == BPF_TRACE_ITER;
+    if (iterator) {
+      state->iterator.reset(link);
+    } else {
+      state->links.emplace_back(link);
+    }
   }
   EbpfRecorder recorder(std::move(state));
   recorder.set_phase("startup");
   return recorder;
 }
 
+std::uint32_t first_uncounted_number() { return RECORDER_NUMBERS; }
+
 void EbpfRecorder::judge(std::span<const JudgeSpec> specs) {
+  recorder_call* calls = state_->maps.control->calls;
+  std::vector<recorder_judge> how(RECORDER_SLOTS, RECORDER_NO_JUDGE);
   for (const JudgeSpec& spec : specs) {
     const auto slot = slot_of(spec.arch, spec.nr);
     if (!slot) continue;
-    state_->control->specs[*slot].judge =
-        spec.never_allowed ? RECORDER_JUDGE_REFUSED : RECORDER_JUDGE;
-    state_->control->specs[*slot].judge_arguments = spec.arguments;
+    how[*slot] = spec.never_allowed ? RECORDER_JUDGE_REFUSED : RECORDER_JUDGE;
+    calls[*slot].judge_arguments = spec.arguments;
+  }
+  for (std::uint32_t slot = 0; slot < RECORDER_SLOTS; ++slot) {
+    __atomic_store_n(&calls[slot].judge, static_cast<std::uint8_t>(how[slot]), __ATOMIC_RELEASE);
   }
 }
 
-void EbpfRecorder::stop_at_exec() { state_->control->stop_at_exec = 1; }
+void EbpfRecorder::judge_unknown() {
+  for (recorder_call& call : state_->maps.control->calls) call.judge = RECORDER_JUDGE_UNKNOWN;
+}
+
+void EbpfRecorder::stop_at_exec() { state_->maps.control->stop_at_exec = 1; }
 
 pid_t EbpfRecorder::stopped() const {
-  return static_cast<pid_t>(__atomic_load_n(&state_->control->stopped, __ATOMIC_ACQUIRE));
+  return static_cast<pid_t>(__atomic_load_n(&state_->maps.control->stopped, __ATOMIC_ACQUIRE));
 }
 
-Result<void> EbpfRecorder::add(int pidfd, Start start) {
+Result<void> EbpfRecorder::add(int pidfd, Start start, Source source) {
   recorder_task task = {};
   task.flags = start == Start::kAtExec ? RECORDER_UNTIL_EXEC : RECORDER_UNTIL_FILTER;
-  if (bpf_map_update_elem(state_->tasks, &pidfd, &task, BPF_NOEXIST) != 0) {
+  task.source = source;
+  task.base_filters = own_filters();
+  if (bpf_map_update_elem(state_->maps.tasks, &pidfd, &task, BPF_NOEXIST) != 0) {
     return errno_error(ErrorKind::kEnvironment, "eBPF: cannot follow the target", errno);
   }
-  __atomic_fetch_add(&state_->control->live, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&state_->maps.control->live[source], 1, __ATOMIC_RELAXED);
   return {};
 }
+
+// Runs the kernel side's mark_tasks over all tasks, until it finds none that it has not marked: a
+// task that was forked meanwhile by one that was not marked yet may have been passed over.
+Result<std::uint64_t> EbpfRecorder::mark_tasks() {
+  recorder_control& control = *state_->maps.control;
+  if (!state_->iterator) return bug("mark_tasks needs Options::targets");
+  __atomic_store_n(&control.marked, 0, __ATOMIC_RELEASE);
+  std::uint64_t before = 0;
+  do {
+    before = __atomic_load_n(&control.marked, __ATOMIC_ACQUIRE);
+    const UniqueFd walk(bpf_iter_create(bpf_link__fd(state_->iterator.get())));
+    if (walk.get() < 0) return libbpf_error("cannot go over the running tasks", errno);
+    std::array<char, 64> nothing{};
+    while (::read(walk.get(), nothing.data(), nothing.size()) > 0) {
+    }
+  } while (__atomic_load_n(&control.marked, __ATOMIC_ACQUIRE) != before);
+  return before;
+}
+
+Result<std::uint64_t> EbpfRecorder::add_tree(pid_t pid, Source source) {
+  recorder_control& control = *state_->maps.control;
+  control.mark = RECORDER_MARK_TREE;
+  control.mark_tgid = static_cast<std::uint32_t>(pid);
+  control.mark_source = source;
+  return mark_tasks();
+}
+
+Result<void> EbpfRecorder::follow_cgroup(Cgroup cgroup, Source main, Source exec) {
+  const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
+  const recorder_followed value = {main, exec};
+  if (bpf_map_update_elem(state_->maps.cgroups, &key, &value, BPF_ANY) != 0) {
+    return errno_error(ErrorKind::kEnvironment, "eBPF: cannot follow the cgroup", errno);
+  }
+  if (cgroup.hierarchy == 0) state_->maps.control->v2_followed = 1;
+  return {};
+}
+
+Result<std::uint64_t> EbpfRecorder::add_cgroup_tasks(Cgroup cgroup, pid_t init, Source main,
+                                                     Source exec) {
+  recorder_control& control = *state_->maps.control;
+  control.mark = RECORDER_MARK_CGROUP;
+  control.mark_tgid = static_cast<std::uint32_t>(init);
+  control.mark_source = main;
+  control.mark_exec = exec;
+  control.mark_cgroup = {cgroup.id, cgroup.hierarchy, 0};
+  TRY_ASSIGN(const std::uint64_t marked, mark_tasks());
+  // What enters from now on did not start it.
+  if (marked != 0) control.started[main] = 1;
+  return marked;
+}
+
+bool EbpfRecorder::rescan_wanted() {
+  return __atomic_exchange_n(&state_->maps.control->rescan, 0, __ATOMIC_ACQ_REL) != 0;
+}
+
+Result<void> EbpfRecorder::watch_new_cgroups(std::uint32_t hierarchy,
+                                             std::span<const Source> mains) {
+  recorder_control& control = *state_->maps.control;
+  for (const Source main : mains) {
+    if (main + 1 >= state_->sources) return bug("a source that Options::sources does not have");
+    control.trial[main] = 1;
+  }
+  control.watch_hierarchy = hierarchy;
+  if (hierarchy == 0) control.v2_followed = 1;
+  __atomic_store_n(&control.watch, 1, __ATOMIC_RELEASE);
+  return {};
+}
+
+void EbpfRecorder::stop_watching() {
+  __atomic_store_n(&state_->maps.control->watch, 0, __ATOMIC_RELEASE);
+}
+
+Result<void> EbpfRecorder::release(Cgroup cgroup, Source main) {
+  const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
+  bpf_map_delete_elem(state_->maps.cgroups, &key);
+  recorder_control& control = *state_->maps.control;
+  for (const Source source : {main, main + 1}) {
+    control.mark = RECORDER_MARK_CLEAR;
+    control.mark_source = source;
+    TRY(mark_tasks());
+    TRY(clear_source(state_->maps, source));
+    std::erase_if(state_->stacks,
+                  [&](const auto& entry) { return entry.first / RECORDER_SLOTS == source; });
+  }
+  __atomic_store_n(&control.trial[main], 1, __ATOMIC_RELEASE);
+  return {};
+}
+
+void EbpfRecorder::State::take(const recorder_stack_event& event) {
+  if (event.cell >= RECORDER_CELLS) return;
+  const std::uint32_t slot = event.cell % RECORDER_SLOTS;
+  std::vector<evidence::Stack>& into = stacks[event.cell];
+  if (into.size() >= evidence::kMostStacks) return;
+  evidence::Stack stack;
+  const std::string name = syscalls::display_name(arch_of_slot(slot), nr_of_slot(slot));
+  const auto specs = syscalls::argument_specs(name);
+  if (event.spec < specs.size()) {
+    const syscalls::ArgumentSpec& spec = specs[event.spec];
+    stack.indexes = {spec.indexes.begin(), spec.indexes.end()};
+    stack.values = {event.values.value, event.values.value + spec.indexes.size()};
+  }
+  stack.comm = printable({event.comm, strnlen(event.comm, sizeof(event.comm))});
+  for (const recorder_build_id& frame : event.build_ids) {
+    if (frame.status != 1) break;
+    stack.frames.push_back({"", hex_of(frame.build_id, sizeof(frame.build_id)), frame.offset, ""});
+  }
+  into.push_back(std::move(stack));
+}
+
+void EbpfRecorder::State::take(const recorder_cgroup_event& event) {
+  new_cgroups.push_back({{event.cgroup.hierarchy, event.cgroup.id},
+                         std::string(event.path, strnlen(event.path, sizeof(event.path))),
+                         event.main});
+}
+
+std::vector<EbpfRecorder::NewCgroup> EbpfRecorder::drain() {
+  ring_buffer__consume(state_->ring);
+  return std::exchange(state_->new_cgroups, {});
+}
+
+int EbpfRecorder::events_fd() const { return ring_buffer__epoll_fd(state_->ring); }
 
 void EbpfRecorder::set_phase(std::string_view name) {
   auto& phases = state_->phases;
@@ -265,156 +435,15 @@ void EbpfRecorder::set_phase(std::string_view name) {
     if (phases.size() >= RECORDER_PHASE_RUNTIME) return;
     found = phases.insert(phases.end(), std::string(name));
   }
-  __atomic_store_n(&state_->control->phase, static_cast<std::uint32_t>(found - phases.begin()),
+  __atomic_store_n(&state_->maps.control->phase, static_cast<std::uint32_t>(found - phases.begin()),
                    __ATOMIC_RELEASE);
 }
 
-std::uint64_t EbpfRecorder::live() const {
-  return __atomic_load_n(&state_->control->live, __ATOMIC_ACQUIRE);
+std::uint64_t EbpfRecorder::live(Source source) const {
+  return __atomic_load_n(&state_->maps.control->live[source], __ATOMIC_ACQUIRE);
 }
 
 namespace {
-
-// Adds up what the maps hold into observations.
-class SnapshotBuilder {
- public:
-  explicit SnapshotBuilder(const std::vector<std::string>& phases) : phases_(phases) {}
-
-  Result<void> add_totals(int map) {
-    const int cpus = libbpf_num_possible_cpus();
-    std::vector<recorder_total> per_cpu(static_cast<std::size_t>(std::max(cpus, 1)));
-    for (std::uint32_t slot = 0; slot < RECORDER_SLOTS; ++slot) {
-      if (bpf_map_lookup_elem(map, &slot, per_cpu.data()) != 0) {
-        return errno_error(ErrorKind::kEnvironment, "eBPF: cannot read the counts", errno);
-      }
-      for (const recorder_total& total : per_cpu) {
-        if (total.count != 0) add_total(slot, total);
-      }
-    }
-    return {};
-  }
-
-  void add_errnos(int map) {
-    for_each<recorder_errno, std::uint64_t>(map, [&](const auto& key, std::uint64_t count) {
-      Entry& entry = at(kAbis.at(key.slot / RECORDER_NUMBERS), nr_of_slot(key.slot));
-      entry.observation.errnos[errno_name(static_cast<int>(key.number))] += count;
-    });
-  }
-
-  void add_others(int map) {
-    for_each<recorder_other, recorder_seen>(map, [&](const auto& key, const auto& seen) {
-      Entry& entry = at(kAbis.at(key.abi), key.nr);
-      entry.observation.count += seen.count;
-      if (key.error != 0) {
-        entry.observation.errnos[errno_name(static_cast<int>(key.error))] += seen.count;
-      }
-      entry.see(seen.first, seen.last);
-    });
-  }
-
-  void add_values(int map, const recorder_control& control) {
-    for_each<recorder_value, std::uint64_t>(map, [&](const auto& key, std::uint64_t) {
-      const recorder_spec& spec = control.specs[key.slot];
-      const bool closed = control.distinct[key.slot] <= RECORDER_VALUES;
-      const Arch arch = kAbis.at(key.slot / RECORDER_NUMBERS);
-      add_value(at(arch, nr_of_slot(key.slot)).observation, spec, key.values, closed);
-    });
-  }
-
-  std::vector<evidence::Observation> take() {
-    std::uint64_t start = UINT64_MAX;
-    for (const auto& [key, entry] : entries_) start = std::min(start, entry.first);
-    const double jiffy = jiffy_seconds();
-    std::vector<evidence::Observation> result;
-    for (auto& [key, entry] : entries_) {
-      evidence::Observation& observation = entry.observation;
-      observation.first = static_cast<double>(entry.first - start) * jiffy;
-      observation.last = static_cast<double>(entry.last - start) * jiffy;
-      if ((entry.phases & (1U << RECORDER_PHASE_RUNTIME)) != 0) {
-        observation.phases.emplace_back(kRuntimePhase);
-      }
-      for (std::size_t i = 0; i < phases_.size(); ++i) {
-        if ((entry.phases & (1U << i)) != 0) observation.phases.push_back(phases_[i]);
-      }
-      result.push_back(std::move(observation));
-    }
-    return result;
-  }
-
- private:
-  struct Entry {
-    evidence::Observation observation;
-    std::uint64_t first = UINT64_MAX;
-    std::uint64_t last = 0;
-    std::uint32_t phases = 0;
-
-    void see(std::uint64_t from, std::uint64_t to) {
-      first = std::min(first, from);
-      last = std::max(last, to);
-    }
-  };
-
-  Entry& at(Arch arch, std::uint32_t nr) {
-    Entry& entry = entries_[{arch, nr}];
-    entry.observation.arch = arch;
-    entry.observation.nr = nr;
-    if (entry.observation.name.empty()) {
-      entry.observation.name = syscalls::display_name(arch, nr);
-    }
-    return entry;
-  }
-
-  void add_total(std::uint32_t slot, const recorder_total& total) {
-    Entry& entry = at(kAbis.at(slot / RECORDER_NUMBERS), nr_of_slot(slot));
-    entry.observation.count += total.count;
-    entry.see(total.first, total.last);
-    entry.phases |= total.phases;
-    for (const auto& slot_errno : total.errnos) {
-      if (slot_errno.count == 0) continue;
-      const std::string name = errno_name(static_cast<int>(slot_errno.number));
-      entry.observation.errnos[name] += slot_errno.count;
-    }
-  }
-
-  static void add_value(evidence::Observation& observation, const recorder_spec& spec,
-                        const __u64 (&values)[RECORDER_TUPLE], bool closed) {
-    if (spec.arguments == 1) {
-      if (observation.args.empty()) {
-        const auto specs = syscalls::argument_specs(observation.name);
-        observation.args.push_back({spec.index[0],
-                                    specs.empty() ? syscalls::ArgumentKind::kEnum : specs[0].kind,
-                                    closed,
-                                    {}});
-      }
-      observation.args[0].values.insert(values[0]);
-      return;
-    }
-    if (observation.tuples.empty()) {
-      observation.tuples.push_back({{spec.index, spec.index + spec.arguments}, closed, {}});
-    }
-    observation.tuples[0].values.insert({values, values + spec.arguments});
-  }
-
-  const std::vector<std::string>& phases_;
-  std::map<std::pair<Arch, std::uint32_t>, Entry> entries_;
-};
-
-std::vector<JudgedCall> read_judged(int map, const std::vector<std::string>& phases) {
-  std::vector<JudgedCall> calls;
-  for_each<recorder_judged, recorder_seen>(map, [&](const auto& key, const auto& seen) {
-    JudgedCall call;
-    call.arch = kAbis.at(key.abi);
-    call.nr = key.nr;
-    std::copy(std::begin(key.arguments), std::end(key.arguments), call.args.begin());
-    call.result_is_number = key.result == RECORDER_RESULT_NUMBER;
-    call.error = call.result_is_number ? 0 : static_cast<int>(key.result);
-    call.comm = printable({key.comm, strnlen(key.comm, sizeof(key.comm))});
-    call.phase = key.phase < phases.size() ? phases[key.phase] : std::string(kRuntimePhase);
-    call.count = seen.count;
-    calls.push_back(std::move(call));
-  });
-  return calls;
-}
 
 // Runs of the programs that the kernel skipped because one was under way on that CPU already.
 std::uint64_t missed_runs(bpf_object* object) {
@@ -431,24 +460,15 @@ std::uint64_t missed_runs(bpf_object* object) {
 
 }  // namespace
 
-Result<Snapshot> EbpfRecorder::snapshot() const {
-  const State& state = *state_;
-  const recorder_control& control = *state.control;
-  SnapshotBuilder builder(state.phases);
-  TRY(builder.add_totals(state.totals));
-  builder.add_errnos(state.errnos);
-  builder.add_others(state.others);
-  builder.add_values(state.values, control);
-  Snapshot snapshot;
-  snapshot.syscalls = builder.take();
-  snapshot.judged = read_judged(state.judged, state.phases);
+Result<Snapshot> EbpfRecorder::snapshot(Source source) {
+  ring_buffer__consume(state_->ring);
+  const recorder_control& control = *state_->maps.control;
+  TRY_ASSIGN(Snapshot snapshot, read_source(state_->maps, source, state_->phases, state_->stacks));
   snapshot.lost = {
-      {"arguments", control.lost_arguments},
-      {"calls", control.lost_others},
-      {"errnos", control.lost_errnos},
-      {"judged", control.lost_judged},
-      {"missed", missed_runs(state.object.get())},
-      {"tasks", control.lost_tasks},
+      {"arguments", control.lost_arguments}, {"calls", control.lost_others},
+      {"cgroups", control.lost_cgroups},     {"errnos", control.lost_errnos},
+      {"judged", control.lost_judged},       {"missed", missed_runs(state_->object.get())},
+      {"stacks", control.lost_stacks},       {"tasks", control.lost_tasks},
       {"values", control.lost_values},
   };
   return snapshot;

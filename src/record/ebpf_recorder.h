@@ -1,11 +1,14 @@
-// The eBPF backend: counts the system calls of a tree of processes in the kernel
+// The eBPF backend: counts the system calls of trees of processes and of cgroups in the kernel
 // (bpf/recorder.bpf.c).
 //
-//   TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open());
+//   TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open({}));
 //   TRY(recorder.add(child.pidfd(), EbpfRecorder::Start::kAtExec));
 //   TRY(child.release());
-//   ... recorder.live() == 0 once the last task of the tree is gone ...
-//   TRY_ASSIGN(const Snapshot snapshot, recorder.snapshot());
+//   ... recorder.drain() now and then; recorder.live() == 0 once the last task of the tree is gone
+//   ... TRY_ASSIGN(const Snapshot snapshot, recorder.snapshot());
+//
+// What is to be told apart is counted for different sources: a container's own processes and what
+// entered it later, say. A command is source 0.
 //
 // Needs Linux 5.15 or newer with BTF on x86_64, and CAP_BPF + CAP_PERFMON (root). Not thread-safe.
 #pragma once
@@ -16,6 +19,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,27 +54,52 @@ struct JudgedCall {
 
 struct Snapshot {
   std::vector<evidence::Observation> syscalls;  // sorted by arch, then nr; `refused` is 0
-  std::map<std::string, std::uint64_t> lost;    // every kind of loss, most of them 0
+  // Every kind of loss, most of them 0. It is the same for all sources: a loss may be any one's.
+  std::map<std::string, std::uint64_t> lost;
   std::vector<JudgedCall> judged;
 };
 
+// Numbers from this on are kept for judgement always (JudgeSpec does not apply to them).
+std::uint32_t first_uncounted_number();
+
 class EbpfRecorder {
  public:
+  using Source = std::uint32_t;
+
+  // A cgroup as the kernel knows it.
+  struct Cgroup {
+    std::uint32_t hierarchy = 0;  // the first field of its line in /proc/PID/cgroup; 0: v2
+    std::uint64_t id = 0;         // the inode number of its directory
+    auto operator<=>(const Cgroup&) const = default;
+  };
+
+  struct Options {
+    unsigned sources = 1;  // up to 8; each costs about 400 KB a CPU
+    bool stacks = true;    // of first occurrences
+    bool targets = false;  // whether more than add() is to be used: what is no command of ours
+    // For tests of what happens when they are full: entries of each map, bytes of the ring (a power
+    // of two). 0: what is usual. WHITTLE_RECORDER_ENTRIES and WHITTLE_RECORDER_RING set them, too.
+    std::uint32_t map_entries = 0;
+    std::uint32_t ring_bytes = 0;
+  };
+
   enum class Start {
     kAtExec,       // from the target's next execve on, which is counted
-    kUnderFilter,  // from the moment that a seccomp filter more than our own is in force
+    kUnderFilter,  // from the moment that one more seccomp filter is in force than now
   };
 
   // Loads and attaches. Errors, kind environment: what this machine lacks.
-  static Result<EbpfRecorder> open();
+  static Result<EbpfRecorder> open(const Options& options);
 
   EbpfRecorder(EbpfRecorder&&) noexcept;
   EbpfRecorder& operator=(EbpfRecorder&&) noexcept;
   ~EbpfRecorder();  // detaches
 
-  // Which calls to keep for judgement. Numbers over 1023 are always kept.
-  // REQUIRES: called before add().
+  // Which calls to keep for judgement, from now on; the last call of these two decides.
   void judge(std::span<const JudgeSpec> specs);
+  // For a filter that is not known yet: keeps whatever has a result that filters answer (EPERM,
+  // EACCES, ENOSYS, the number), with all arguments.
+  void judge_unknown();
   // Stop (SIGSTOP) the first process that execs under a filter, before its first instruction.
   // REQUIRES: called before add(); for Start::kUnderFilter.
   void stop_at_exec();
@@ -78,19 +107,52 @@ class EbpfRecorder {
   pid_t stopped() const;
 
   // Follows a process and all children it will have. REQUIRES: it has one thread and waits.
-  Result<void> add(int pidfd, Start start);
+  Result<void> add(int pidfd, Start start, Source source = 0);
+
+  // Follows a running process, its threads and all its descendants, at once. How many tasks.
+  Result<std::uint64_t> add_tree(pid_t pid, Source source = 0);
+
+  // Follows what enters the cgroup or one below it from now on: until something has started a
+  // program there on `main`, later on `exec`. A task that enters counts from its first execve on,
+  // or from the moment a filter is in force; one that leaves counts no more.
+  Result<void> follow_cgroup(Cgroup cgroup, Source main, Source exec);
+  // Follows what is in the cgroup already: descendants of `init` on `main`, others on `exec`. How
+  // many tasks. To be repeated when rescan_wanted().
+  Result<std::uint64_t> add_cgroup_tasks(Cgroup cgroup, pid_t init, Source main, Source exec);
+  // True once after a process with several threads has entered a cgroup that is followed.
+  bool rescan_wanted();
+
+  // From now on each new cgroup of the hierarchy is followed on trial, on the next free pair of
+  // sources (main, main + 1) of those given by their mains. drain() tells of it; the user keeps it,
+  // or gives the pair back with release(). More new cgroups than free pairs: lost "cgroups".
+  Result<void> watch_new_cgroups(std::uint32_t hierarchy, std::span<const Source> mains);
+  void stop_watching();
+  // Stops to follow the cgroup, forgets what its pair of sources counted, and frees the pair.
+  Result<void> release(Cgroup cgroup, Source main);
+
+  struct NewCgroup {
+    Cgroup cgroup;
+    std::string path;  // in its hierarchy
+    Source main = 0;
+  };
+  // Takes what the kernel has sent meanwhile: keeps the stacks, gives the new cgroups.
+  std::vector<NewCgroup> drain();
+  // Readable when there is something to drain.
+  int events_fd() const;
 
   // The name under which calls are counted from now on. At most 30 different names.
   void set_phase(std::string_view name);
 
-  // Tasks of the tree that have not exited.
-  std::uint64_t live() const;
+  // Tasks of the source that have not exited.
+  std::uint64_t live(Source source = 0) const;
 
-  Result<Snapshot> snapshot() const;
+  // Drains first: no stack is missing.
+  Result<Snapshot> snapshot(Source source = 0);
 
  private:
   struct State;
   explicit EbpfRecorder(std::unique_ptr<State> state);
+  Result<std::uint64_t> mark_tasks();
   std::unique_ptr<State> state_;
 };
 

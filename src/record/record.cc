@@ -64,7 +64,7 @@ class EbpfRecording {
   }
 
   Result<evidence::Run> record() {
-    TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open());
+    TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open({}));
     if (spec_.filter) recorder.judge(judge_specs(*spec_.filter));
     TRY_ASSIGN(host::Launched child, launch_command(spec_, run_));
     TRY(recorder.add(child.pidfd(), EbpfRecorder::Start::kAtExec));
@@ -88,9 +88,13 @@ class EbpfRecording {
     bool ended = false;
     while (!ended || recorder.live() != 0) {
       recorder.set_phase(session_.phase());
-      pollfd polled = {child.pidfd(), static_cast<short>(ended ? 0 : POLLIN), 0};
+      std::array<pollfd, 2> polled = {
+          {{child.pidfd(), static_cast<short>(ended ? 0 : POLLIN), 0},
+           {recorder.events_fd(), POLLIN, 0}}};
       // A short run must not wait for a long poll: the tree is gone soon after the command.
-      ::poll(&polled, 1, ended && run_seconds_since_end() < 0.2 ? 1 : kPollMilliseconds);
+      ::poll(polled.data(), polled.size(),
+             ended && run_seconds_since_end() < 0.2 ? 1 : kPollMilliseconds);
+      recorder.drain();  // soon: a stack can be read only while its process is there
       if (!ended) {
         if (const auto status = child.poll()) {
           run_.exit = status->shell_code();
@@ -125,7 +129,7 @@ class EbpfRecording {
     }
   }
 
-  Result<void> take(const EbpfRecorder& recorder, evidence::Run& run) const {
+  Result<void> take(EbpfRecorder& recorder, evidence::Run& run) const {
     TRY_ASSIGN(Snapshot snapshot, recorder.snapshot());
     run.syscalls = std::move(snapshot.syscalls);
     run.lost = std::move(snapshot.lost);

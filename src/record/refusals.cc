@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/errno_name.h"
 #include "filter/decide.h"
 #include "syscalls/table.h"
 
@@ -80,6 +81,11 @@ bool was_refused(std::span<const sock_filter> program, const JudgedCall& call) {
   return verdict && !verdict->allows() && answered(*verdict, call);
 }
 
+evidence::Refusal refusal_of(const JudgedCall& call) {
+  return {call.args, call.result_is_number ? "killed" : errno_name(call.error), call.phase,
+          call.comm, call.count};
+}
+
 void mark_refused(evidence::Run& run, std::span<const JudgedCall> judged,
                   std::span<const sock_filter> program) {
   for (const JudgedCall& call : judged) {
@@ -90,6 +96,14 @@ void mark_refused(evidence::Run& run, std::span<const JudgedCall> judged,
     if (found == run.syscalls.end()) continue;
     if (found->refused == 0) drop_refused_values(*found, program);
     found->refused += call.count;
+    found->refusals.push_back(refusal_of(call));
+  }
+  for (evidence::Observation& seen : run.syscalls) {
+    if (seen.refusals.size() <= evidence::kMostRefusals) continue;
+    std::stable_sort(seen.refusals.begin(), seen.refusals.end(),
+                     [](const auto& a, const auto& b) { return a.count > b.count; });
+    seen.refusals.resize(evidence::kMostRefusals);
+    seen.refusals_closed = false;
   }
 }
 

@@ -25,8 +25,11 @@ bool answered(const profile::Verdict& verdict, const JudgedCall& call);
 // True when the filter refuses the call and the call returned what the filter answers.
 bool was_refused(std::span<const sock_filter> program, const JudgedCall& call);
 
-// Sets `refused` in the run's observations, and drops the argument values that the filter refuses:
-// a refused call is no need of the workload.
+// A refused call as the evidence keeps it.
+evidence::Refusal refusal_of(const JudgedCall& call);
+
+// Sets `refused` and `refusals` in the run's observations, and drops the argument values that the
+// filter refuses: a refused call is no need of the workload.
 void mark_refused(evidence::Run& run, std::span<const JudgedCall> judged,
                   std::span<const sock_filter> program);
 

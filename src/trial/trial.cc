@@ -168,7 +168,7 @@ class EbpfTrial {
   }
 
   Result<TrialReport> follow(const host::LaunchSpec& launch) {
-    TRY_ASSIGN(record::EbpfRecorder recorder, record::EbpfRecorder::open());
+    TRY_ASSIGN(record::EbpfRecorder recorder, record::EbpfRecorder::open({.stacks = false}));
     const std::vector<record::JudgeSpec> judged = record::judge_specs(judge_program_);
     recorder.judge(judged);
     recorder.stop_at_exec();
@@ -260,7 +260,10 @@ class EbpfTrial {
     for (const record::JudgeSpec& spec : judged) kept.emplace(spec.arch, spec.nr);
     std::uint64_t unjudged = 0;
     for (const evidence::Observation& seen : report.run.syscalls) {
-      if (kept.contains({seen.arch, seen.nr}) || (seen.nr & ~syscalls::kX32Bit) >= 1024) continue;
+      if (kept.contains({seen.arch, seen.nr}) ||
+          (seen.nr & ~syscalls::kX32Bit) >= record::first_uncounted_number()) {
+        continue;
+      }
       const bool all_allow = std::all_of(judges.begin(), judges.end(), [&](const auto& program) {
         return filter::decide(program, seen.arch, seen.nr).always_allows();
       });

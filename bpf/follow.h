@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Which tasks are recorded. A task carries task storage with the source it counts for: given by the
+ * user side (a command), inherited at fork, on entering a followed cgroup, or by mark_tasks, which
+ * goes over the tasks that run already.
+ */
+#ifndef WHITTLE_BPF_FOLLOW_H
+#define WHITTLE_BPF_FOLLOW_H
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define PF_EXITING 0x00000004
+#define CGROUP_DEPTH 16 /* levels above a cgroup that are looked at */
+#define TREE_DEPTH 64   /* generations of processes */
+
+/* What the cgroup, or the nearest one above it that is followed, is followed for. */
+static __always_inline struct recorder_followed *followed(struct cgroup *cgroup)
+{
+	struct recorder_cgroup key = {.hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id)};
+
+	for (int i = 0; i < CGROUP_DEPTH; i++) {
+		if (!cgroup)
+			return 0;
+		key.id = BPF_CORE_READ(cgroup, kn, id);
+		struct recorder_followed *found = bpf_map_lookup_elem(&cgroups, &key);
+
+		if (found)
+			return found;
+		struct cgroup_subsys_state *parent = BPF_CORE_READ(cgroup, self.parent);
+
+		if (!parent)
+			return 0;
+		cgroup = BPF_CORE_READ(parent, cgroup);
+	}
+	return 0;
+}
+
+/* Whether the cgroup is `wanted` or below it. */
+static __always_inline bool is_below(struct cgroup *cgroup, const struct recorder_cgroup *wanted)
+{
+	if (!cgroup || (__u32)BPF_CORE_READ(cgroup, root, hierarchy_id) != wanted->hierarchy)
+		return false;
+	for (int i = 0; i < CGROUP_DEPTH; i++) {
+		if (!cgroup)
+			return false;
+		if (BPF_CORE_READ(cgroup, kn, id) == wanted->id)
+			return true;
+		struct cgroup_subsys_state *parent = BPF_CORE_READ(cgroup, self.parent);
+
+		if (!parent)
+			return false;
+		cgroup = BPF_CORE_READ(parent, cgroup);
+	}
+	return false;
+}
+
+static __always_inline bool is_in_cgroup(struct task_struct *task, const struct recorder_cgroup *wanted)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+
+	if (!set)
+		return false;
+	if (wanted->hierarchy == 0)
+		return is_below(BPF_CORE_READ(set, dfl_cgrp), wanted);
+	/* The subsystems that are mounted together have one hierarchy. */
+	__u32 subsystems = bpf_core_field_size(set->subsys) / sizeof(void *);
+	void *base = (void *)set + bpf_core_field_offset(set->subsys);
+
+	for (__u32 i = 0; i < 16; i++) {
+		struct cgroup_subsys_state *state = 0;
+
+		if (i >= subsystems)
+			break;
+		bpf_probe_read_kernel(&state, sizeof(state), base + i * sizeof(void *));
+		struct cgroup *cgroup = state ? BPF_CORE_READ(state, cgroup) : 0;
+
+		if (cgroup && (__u32)BPF_CORE_READ(cgroup, root, hierarchy_id) == wanted->hierarchy)
+			return is_below(cgroup, wanted);
+	}
+	return false;
+}
+
+static __always_inline void add_live(__u32 source, __s64 change)
+{
+	if (source < RECORDER_SOURCES)
+		__sync_fetch_and_add(&control.live[source], change);
+}
+
+/* Stops recording a task. */
+static __always_inline void forget(struct recorder_task *state)
+{
+	if (!state->flags)
+		return;
+	state->flags = 0;
+	add_live(state->source, -1);
+}
+
+/* Begins to record a task that is not recorded yet; false when there is no memory for it. */
+static __always_inline bool follow(struct task_struct *task, __u32 source, __u32 flags)
+{
+	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!state) {
+		__sync_fetch_and_add(&control.lost_tasks, 1);
+		return false;
+	}
+	if (state->flags)
+		return false;
+	state->source = source;
+	state->base_filters = task->seccomp.filter_count.counter;
+	state->flags = flags;
+	add_live(source, 1);
+	return true;
+}
+
+/* The task has come into a cgroup, by being put there or by having been cloned into it. */
+static __always_inline void on_enter(struct task_struct *task, struct cgroup *cgroup)
+{
+	struct recorder_followed *into = followed(cgroup);
+	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+
+	if (!into) {
+		if (state && (state->flags & RECORDER_BY_CGROUP))
+			forget(state);
+		return;
+	}
+	__u32 main = into->main;
+
+	if (main >= RECORDER_SOURCES)
+		return;
+	__u32 source = control.started[main] ? into->exec : main;
+
+	if (state && state->flags) {
+		/* From one cgroup below the followed one to another: it stays what it is. */
+		if (!(state->flags & RECORDER_BY_CGROUP) || state->source == into->main ||
+		    state->source == into->exec)
+			return;
+		forget(state);
+	}
+	follow(task, source, RECORDER_BY_CGROUP | RECORDER_UNTIL_EXEC | RECORDER_UNTIL_FILTER);
+}
+
+static __always_inline bool descends_from(struct task_struct *task, __u32 tgid)
+{
+	for (int i = 0; i < TREE_DEPTH; i++) {
+		if (!task)
+			return false;
+		__u32 own = BPF_CORE_READ(task, tgid);
+
+		if (own == tgid)
+			return true;
+		if (own <= 1)
+			return false;
+		task = BPF_CORE_READ(task, real_parent);
+	}
+	return false;
+}
+
+#endif
