@@ -28,19 +28,26 @@ filter::Flavour flavour_of(const Arguments& arguments) {
 
 Result<filter::Program> compile_profile(const profile::Profile& profile, const std::string& p,
                                         const Arguments& arguments) {
-  auto result = filter::compile(profile, flavour_of(arguments));
-  if (!result) {
-    Error error = std::move(result).error();
-    error.place = error.place.empty() ? p : p + " " + error.place;
-    return tl::unexpected(std::move(error));
-  }
-  filter::Compiled compiled = *std::move(result);
-  if (!compiled.skipped.empty()) {
-    print_warning(format("{}: libseccomp here does not know {}: a runtime skips {} silently", p,
-                         printable(join(compiled.skipped, ", "), 1000),
-                         compiled.skipped.size() == 1 ? "it" : "them"));
-  }
+  TRY_ASSIGN(filter::Compilation compilation,
+             filter::Compilation::start(profile, flavour_of(arguments)));
+  TRY_ASSIGN(filter::Compiled compiled, finish_compilation(compilation, p));
+  warn_of_skipped(compiled.skipped, p);
   return std::move(compiled.program);
+}
+
+Result<filter::Compiled> finish_compilation(filter::Compilation& compilation,
+                                            const std::string& p) {
+  auto result = compilation.finish();
+  if (result) return result;
+  Error error = std::move(result).error();
+  error.place = error.place.empty() ? p : p + " " + error.place;
+  return tl::unexpected(std::move(error));
+}
+
+void warn_of_skipped(const std::vector<std::string>& names, const std::string& p) {
+  if (names.empty()) return;
+  print_warning(format("{}: libseccomp here does not know {}: a runtime skips {} silently", p,
+                       printable(join(names, ", "), 1000), names.size() == 1 ? "it" : "them"));
 }
 
 std::vector<syscalls::Arch> covered_arches(const profile::Profile& profile) {

@@ -23,6 +23,9 @@ filter::Flavour flavour_of(const Arguments& arguments);
 // in a runtime, and named in a warning.
 Result<filter::Program> compile_profile(const profile::Profile& profile, const std::string& p,
                                         const Arguments& arguments);
+// The same in parts, for a compilation that was started before.
+Result<filter::Compiled> finish_compilation(filter::Compilation& compilation, const std::string& p);
+void warn_of_skipped(const std::vector<std::string>& names, const std::string& p);
 
 // The ABIs that the program lets in: the listed ones, and the native one that runtimes add. In the
 // order of syscalls::kAllArches.

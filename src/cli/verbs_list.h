@@ -10,6 +10,7 @@ const Verb& merge_verb();
 const Verb& generate_verb();
 const Verb& show_verb();
 const Verb& eval_verb();
+const Verb& diff_verb();
 const Verb& score_verb();
 const Verb& verify_verb();
 const Verb& probe_verb();

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,9 +34,9 @@ using profile::Profile;
 using profile::Rule;
 using profile::Verdict;
 
-// A Docker-size profile takes 7 ms; what takes 2 s never ends.
-// Docker's default costs libseccomp some 10 ms.
-constexpr rlim_t kProcessorSeconds = 2;
+// Of the processor, so that a busy machine is not taken for an endless loop. Docker's default costs
+// libseccomp some 10 ms: what takes this long never ends.
+constexpr suseconds_t kMostProcessorMicroseconds = 800'000;
 constexpr double kMostSeconds = 60;  // of the clock, on a machine that has no time for us
 constexpr unsigned kConditionsThatCrunReads = 6;
 
@@ -279,9 +280,10 @@ std::string report_of(const Result<std::set<std::string>>& skipped) {
 [[noreturn]] void run_child(const Profile& profile, Flavour flavour, int program_fd,
                             int report_fd) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // Time of the processor, so that a busy machine is not taken for an endless loop.
-  const rlimit limit{kProcessorSeconds, kProcessorSeconds};
-  ::setrlimit(RLIMIT_CPU, &limit);
+  const itimerval limit{{0, 0}, {0, kMostProcessorMicroseconds}};
+  ::setitimer(ITIMER_PROF, &limit, nullptr);  // SIGPROF ends the child
+  const rlimit last_limit{2, 2};              // seconds; whatever became of the signal
+  ::setrlimit(RLIMIT_CPU, &last_limit);
   const std::string report = report_of(Builder(profile, flavour).build(program_fd));
   for (std::size_t sent = 0; sent < report.size();) {
     const ssize_t n = ::write(report_fd, report.data() + sent, report.size() - sent);
@@ -334,28 +336,55 @@ syscalls::Arch native_arch(const Profile& profile) {
   return syscalls::native_of(listed.front());
 }
 
-Result<Compiled> compile(const Profile& profile, Flavour flavour) {
-  const UniqueFd program_fd(::memfd_create("whittle-filter", MFD_CLOEXEC));
+Compilation::Compilation(Compilation&& other) noexcept
+    : program_(std::move(other.program_)),
+      report_(std::move(other.report_)),
+      child_(std::exchange(other.child_, 0)) {}
+
+Compilation& Compilation::operator=(Compilation&& other) noexcept {
+  std::swap(program_, other.program_);
+  std::swap(report_, other.report_);
+  std::swap(child_, other.child_);
+  return *this;
+}
+
+Compilation::~Compilation() {
+  if (child_ == 0) return;
+  ::kill(child_, SIGKILL);
+  wait();
+}
+
+int Compilation::wait() {
+  int status = 0;
+  while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) continue;
+  child_ = 0;
+  return status;
+}
+
+Result<Compilation> Compilation::start(const Profile& profile, Flavour flavour) {
+  UniqueFd program_fd(::memfd_create("whittle-filter", MFD_CLOEXEC));
   int ends[2];
   if (!program_fd.valid() || ::pipe2(ends, O_CLOEXEC) != 0) {
     return errno_error(ErrorKind::kEnvironment, "can't start the filter compiler", errno);
   }
-  const UniqueFd report_fd(ends[0]);
-  UniqueFd child_end(ends[1]);
+  UniqueFd report_fd(ends[0]);
+  const UniqueFd child_end(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) return errno_error(ErrorKind::kEnvironment, "can't start a process", errno);
   if (child == 0) run_child(profile, flavour, program_fd.get(), child_end.get());
-  child_end.reset();
-  const std::optional<std::string> report = read_report(report_fd.get());
-  if (!report) ::kill(child, SIGKILL);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  return Compilation(std::move(program_fd), std::move(report_fd), child);
+}
+
+Result<Compiled> Compilation::finish() {
+  const std::optional<std::string> report = read_report(report_.get());
+  if (!report) ::kill(child_, SIGKILL);
+  const int status = wait();
   if (!report || ExitStatus::from_wait(status).signal != 0) {
     return input_error(
         format(
-            "libseccomp did not finish within {} seconds of processor time: it loops for ever on "
-            "this profile, or the profile is far too large",
-            kProcessorSeconds),
+            "libseccomp did not finish within {} ms of processor time: it loops for ever on this "
+            "profile, or the profile is far too large",
+            kMostProcessorMicroseconds / 1000),
         {}, "a runtime would hang on it too; use fewer rules with several conditions for one call");
   }
   auto texts = split(*report, '\0');
@@ -365,8 +394,13 @@ Result<Compiled> compile(const Profile& profile, Flavour flavour) {
   texts.front().erase(0, 1);
   texts.pop_back();  // what follows the last NUL: nothing
   if (report->front() == 'e') return input_error(texts[0], texts[1], texts[2]);
-  TRY_ASSIGN(Program program, read_program(program_fd.get()));
+  TRY_ASSIGN(Program program, read_program(program_.get()));
   return Compiled{std::move(program), std::move(texts)};
+}
+
+Result<Compiled> compile(const Profile& profile, Flavour flavour) {
+  TRY_ASSIGN(Compilation compilation, Compilation::start(profile, flavour));
+  return compilation.finish();
 }
 
 }  // namespace whittle::filter

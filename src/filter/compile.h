@@ -1,9 +1,13 @@
 // From a profile to the program that a runtime would load, by the libseccomp that is linked here.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "filter/program.h"
 #include "profile/profile.h"
@@ -32,5 +36,29 @@ syscalls::Arch native_arch(const profile::Profile& profile);
 // Runs libseccomp in a child process with a limit, because some legal rule sets make it loop for
 // ever: that is an error with the limit's name, never a hang.
 Result<Compiled> compile(const profile::Profile& profile, Flavour flavour);
+
+// The same in two steps, for several profiles at a time: the child works from start() on.
+// Move-only; a child that nobody waited for is ended.
+class Compilation {
+ public:
+  static Result<Compilation> start(const profile::Profile& profile, Flavour flavour);
+  // Waits for the child. REQUIRES: not called before.
+  Result<Compiled> finish();
+
+  Compilation(Compilation&& other) noexcept;
+  Compilation& operator=(Compilation&& other) noexcept;
+  Compilation(const Compilation&) = delete;
+  Compilation& operator=(const Compilation&) = delete;
+  ~Compilation();
+
+ private:
+  Compilation(UniqueFd program, UniqueFd report, pid_t child)
+      : program_(std::move(program)), report_(std::move(report)), child_(child) {}
+  int wait();
+
+  UniqueFd program_;  // what the child makes
+  UniqueFd report_;   // what it says; ends when it does
+  pid_t child_;       // 0: waited for
+};
 
 }  // namespace whittle::filter

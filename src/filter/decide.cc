@@ -1,5 +1,6 @@
 #include "filter/decide.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace whittle::filter {
@@ -8,15 +9,19 @@ namespace {
 
 constexpr std::uint32_t kFullMask = UINT32_MAX;
 
-// What is known of a register or a memory slot: a number, an argument word under a mask, or nothing
-// (arithmetic on an argument beyond AND with a constant, or the instruction pointer).
+// What is known of a register or a memory slot: a number, the system call's number under a mask, an
+// argument word under a mask, or nothing (arithmetic on an argument beyond AND with a constant, or
+// the instruction pointer).
 struct Symbol {
-  enum class Kind : std::uint8_t { kNumber, kWord, kUnknown };
+  enum class Kind : std::uint8_t { kNumber, kCall, kWord, kUnknown };
   Kind kind = Kind::kNumber;
-  std::uint32_t number = 0;  // kNumber: the value; kWord: the mask
+  std::uint32_t number = 0;  // kNumber: the value; kCall, kWord: the mask
   std::uint8_t word = 0;     // kWord: which of the twelve
 
   static Symbol constant(std::uint32_t value) { return {Kind::kNumber, value, 0}; }
+  static Symbol call_number(std::uint32_t mask) {
+    return mask == 0 ? constant(0) : Symbol{Kind::kCall, mask, 0};
+  }
   static Symbol masked(std::uint8_t word, std::uint32_t mask) {
     return mask == 0 ? constant(0) : Symbol{Kind::kWord, mask, word};
   }
@@ -56,25 +61,92 @@ Pairs masked_side(std::uint32_t mask, std::uint32_t limit, bool above) {
   return pairs;
 }
 
+// Explores the program for the number `first`, and notes up to which number every branch on it goes
+// the same way: each comparison of the number lowers `last` where it has to.
 class Explorer {
  public:
-  Explorer(std::span<const sock_filter> program, syscalls::Arch arch, std::uint32_t nr,
-           std::size_t most_paths)
-      : program_(program), data_(call(arch, nr, {})), most_paths_(most_paths) {}
+  Explorer(std::span<const sock_filter> program, syscalls::Arch arch, std::uint32_t first,
+           std::uint32_t last, std::size_t most_paths, std::uint64_t steps)
+      : program_(program),
+        audit_arch_(syscalls::audit_arch(arch)),
+        first_(first),
+        last_(last),
+        most_paths_(most_paths),
+        steps_left_(steps) {}
 
-  Decision explore() {
+  Decider::Range explore() {
     pending_.emplace_back();
     while (!pending_.empty() && decision_.decided) {
       State state = std::move(pending_.back());
       pending_.pop_back();
       follow(std::move(state));
     }
-    return std::move(decision_);
+    return {last_, std::move(decision_)};
   }
 
+  std::uint64_t steps_left() const { return steps_left_; }
+
  private:
+  void spend(std::uint64_t steps) {
+    steps_left_ -= std::min(steps_left_, steps);
+    if (steps_left_ == 0) decision_.decided = false;
+  }
+
+  // The number under a mask as the plain number that it is for `first`: no other one then counts.
+  Symbol only_first(const Symbol& symbol) {
+    if (symbol.kind != Symbol::Kind::kCall) return symbol;
+    last_ = first_;
+    return Symbol::constant(first_ & symbol.number);
+  }
+
+  // The same for a comparison of some bits only: within a block as large as the lowest of them they
+  // do not change, and where they differ from `value` they do so up to the next number that has it.
+  void limit_masked(std::uint16_t code, std::uint32_t bits, std::uint32_t value) {
+    const std::uint32_t lowest = bits & (0U - bits);
+    const bool ordered = BPF_OP(code) == BPF_JGT || BPF_OP(code) == BPF_JGE;
+    if (ordered || (first_ & bits) == value) {
+      last_ = std::min(last_, first_ | (lowest - 1));
+      return;
+    }
+    WordConstraint next;
+    if (first_ == UINT32_MAX || !next.require_between(first_ + 1, UINT32_MAX) ||
+        !next.require_equal(bits, value)) {
+      return;
+    }
+    if (const auto other = witness(next)) last_ = std::min(last_, *other - 1);
+  }
+
+  // Lowers `last` so that (number & mask) compares with k as that of `first` does.
+  void limit(std::uint16_t code, std::uint32_t mask, std::uint32_t k) {
+    const bool any_bit = BPF_OP(code) == BPF_JSET;
+    const std::uint32_t bits = any_bit ? mask & k : mask;
+    if (bits == 0) return;
+    if (any_bit || mask != kFullMask) {
+      limit_masked(code, bits, any_bit ? 0 : k);
+      return;
+    }
+    switch (BPF_OP(code)) {
+      case BPF_JEQ:
+        if (k == first_) last_ = first_;
+        if (k > first_) last_ = std::min(last_, k - 1);
+        return;
+      case BPF_JGT:
+        if (k >= first_) last_ = std::min(last_, k);
+        return;
+      default:  // BPF_JGE
+        if (k > first_) last_ = std::min(last_, k - 1);
+        return;
+    }
+  }
+
   // Runs one path to its return, or to a branch that forks it.
   void follow(State state) {
+    const std::size_t start = state.at;
+    run(state);
+    spend(state.at - start);  // at most: jumps go forward only
+  }
+
+  void run(State& state) {
     for (;;) {
       const sock_filter& instruction = program_[state.at++];
       switch (BPF_CLASS(instruction.code)) {
@@ -119,10 +191,8 @@ class Explorer {
       default:  // BPF_ABS
         break;
     }
-    if (k == offsetof(seccomp_data, nr)) {
-      return Symbol::constant(static_cast<std::uint32_t>(data_.nr));
-    }
-    if (k == offsetof(seccomp_data, arch)) return Symbol::constant(data_.arch);
+    if (k == offsetof(seccomp_data, nr)) return Symbol::call_number(kFullMask);
+    if (k == offsetof(seccomp_data, arch)) return Symbol::constant(audit_arch_);
     if (k < offsetof(seccomp_data, args)) return Symbol::unknown();
     const auto word = static_cast<std::uint8_t>((k - offsetof(seccomp_data, args)) / 4);
     return Symbol::masked(word, kFullMask);
@@ -132,7 +202,15 @@ class Explorer {
   bool calculate(State& state, const sock_filter& instruction) {
     const bool by_register = BPF_SRC(instruction.code) == BPF_X;
     const bool negation = BPF_OP(instruction.code) == BPF_NEG;
-    const Symbol operand = by_register && !negation ? state.x : Symbol::constant(instruction.k);
+    const Symbol operand =
+        by_register && !negation ? only_first(state.x) : Symbol::constant(instruction.k);
+    if (state.a.kind == Symbol::Kind::kCall) {
+      if (BPF_OP(instruction.code) == BPF_AND && operand.kind == Symbol::Kind::kNumber) {
+        state.a = Symbol::call_number(state.a.number & operand.number);
+        return true;
+      }
+      state.a = only_first(state.a);
+    }
     if (BPF_OP(instruction.code) == BPF_DIV) {
       // Zero ends the program, and whether an argument is zero is no branch that we can fork on.
       if (operand.kind != Symbol::Kind::kNumber) {
@@ -170,7 +248,14 @@ class Explorer {
       return true;
     }
     const Symbol operand =
-        BPF_SRC(instruction.code) == BPF_X ? state.x : Symbol::constant(instruction.k);
+        BPF_SRC(instruction.code) == BPF_X ? only_first(state.x) : Symbol::constant(instruction.k);
+    if (state.a.kind == Symbol::Kind::kCall && operand.kind == Symbol::Kind::kNumber) {
+      limit(instruction.code, state.a.number, operand.number);
+      const std::uint32_t number = first_ & state.a.number;
+      state.at +=
+          branch_taken(instruction.code, number, operand.number) ? instruction.jt : instruction.jf;
+      return true;
+    }
     if (state.a.kind == Symbol::Kind::kNumber && operand.kind == Symbol::Kind::kNumber) {
       state.at += branch_taken(instruction.code, state.a.number, operand.number) ? instruction.jt
                                                                                  : instruction.jf;
@@ -241,9 +326,13 @@ class Explorer {
     State next = state;
     next.at = target;
     WordConstraint& constraint = next.words[word];
+    std::size_t exclusions = 0;
+    for (const WordConstraint& each : next.words) exclusions += each.excluded.size();
+    spend(next.words.size() + exclusions);
     if (!constrain(constraint)) return;
     if (!constraint.holds(next.witnesses[word])) {
-      const auto other = witness(constraint);
+      const auto other = witness(constraint, steps_left_);
+      if (steps_left_ == 0) decision_.decided = false;
       if (!other) return;
       next.witnesses[word] = *other;
     }
@@ -253,8 +342,8 @@ class Explorer {
   void finish(const State& state, const sock_filter& instruction) {
     if (BPF_RVAL(instruction.code) == BPF_K) {
       add_path(state, instruction.k);
-    } else if (state.a.kind == Symbol::Kind::kNumber) {
-      add_path(state, state.a.number);
+    } else if (const Symbol a = only_first(state.a); a.kind == Symbol::Kind::kNumber) {
+      add_path(state, a.number);
     } else {
       decision_.decided = false;  // an argument as the return value
     }
@@ -269,30 +358,24 @@ class Explorer {
   }
 
   std::span<const sock_filter> program_;
-  seccomp_data data_;
+  std::uint32_t audit_arch_;
+  std::uint32_t first_;
+  std::uint32_t last_;
   std::size_t most_paths_;
+  std::uint64_t steps_left_;
   std::vector<State> pending_;
   Decision decision_;
 };
-
-using Words = std::array<WordConstraint, 12>;
 
 bool require_word(Words& words, std::size_t word, std::uint64_t mask, std::uint64_t value) {
   return words[word].require_equal(static_cast<std::uint32_t>(mask),
                                    static_cast<std::uint32_t>(value));
 }
 
-// An argument vector within `words` that meets all requirements.
-std::optional<Arguments> solve(Words words, std::span<const Requirement> requirements) {
-  if (requirements.empty()) {
-    Arguments args{};
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      const auto word = witness(words[i]);
-      if (!word) return std::nullopt;
-      args[i / 2] |= std::uint64_t{*word} << (i % 2 == 0 ? 0U : 32U);
-    }
-    return args;
-  }
+// An argument vector within `words` that meets all requirements; also nullopt when `work` runs out.
+std::optional<Arguments> solve(Words words, std::span<const Requirement> requirements,
+                               std::uint64_t& work) {
+  if (requirements.empty()) return witness(words, work);
   const Requirement& first = requirements.front();
   const auto rest = requirements.subspan(1);
   const std::size_t low = std::size_t{first.index} * 2;
@@ -301,19 +384,42 @@ std::optional<Arguments> solve(Words words, std::span<const Requirement> require
         !require_word(words, low + 1, first.mask >> 32U, first.value >> 32U)) {
       return std::nullopt;
     }
-    return solve(std::move(words), rest);
+    return solve(std::move(words), rest, work);
   }
   // A bit in the low half or one in the high half.
   for (const std::size_t half : {low, low + 1}) {
     const auto mask = static_cast<std::uint32_t>(first.mask >> (half == low ? 0U : 32U));
     Words with = words;
     if (!with[half].require_different(mask, 0)) continue;
-    if (auto args = solve(std::move(with), rest)) return args;
+    if (auto args = solve(std::move(with), rest, work)) return args;
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+std::optional<Words> intersection(const Words& a, const Words& b, std::uint64_t& work) {
+  Words both = a;
+  for (std::size_t i = 0; i < both.size(); ++i) {
+    if (b[i].is_free()) continue;
+    if (a[i].is_free()) {
+      both[i] = b[i];
+    } else if (!both[i].require_all(b[i]) || !witness(both[i], work)) {
+      return std::nullopt;
+    }
+  }
+  return both;
+}
+
+std::optional<Arguments> witness(const Words& words, std::uint64_t& work) {
+  Arguments args{};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const auto word = witness(words[i], work);
+    if (!word) return std::nullopt;
+    args[i / 2] |= std::uint64_t{*word} << (i % 2 == 0 ? 0U : 32U);
+  }
+  return args;
+}
 
 std::optional<profile::Verdict> Decision::constant() const {
   if (!decided || paths.empty()) return std::nullopt;
@@ -331,20 +437,35 @@ bool Decision::always_allows() const {
   return true;
 }
 
-Decision decide(std::span<const sock_filter> program, syscalls::Arch arch, std::uint32_t nr,
-                std::size_t most_paths) {
-  if (!check(program)) {
-    Decision undecided;
-    undecided.decided = false;
+Decider::Decider(std::span<const sock_filter> program, const Bounds& bounds)
+    : program_(program), bounds_(bounds), loads_(check(program).has_value()) {}
+
+Decider::Range Decider::decide_from(syscalls::Arch arch, std::uint32_t first, std::uint32_t last) {
+  const std::uint64_t steps = std::min(bounds_.most_steps, bounds_.most_steps_in_all);
+  if (!loads_ || steps == 0) {
+    Range undecided{last, {}};
+    undecided.decision.decided = false;
     return undecided;
   }
-  return Explorer(program, arch, nr, most_paths).explore();
+  Explorer explorer(program_, arch, first, last, bounds_.most_paths, steps);
+  Range range = explorer.explore();
+  bounds_.most_steps_in_all -= steps - explorer.steps_left();
+  return range;
+}
+
+Decision decide(std::span<const sock_filter> program, syscalls::Arch arch, std::uint32_t nr,
+                std::size_t most_paths) {
+  Bounds bounds;
+  bounds.most_paths = most_paths;
+  return Decider(program, bounds).decide(arch, nr);
 }
 
 Reachable allowed_with(const Decision& decision, std::span<const Requirement> requirements) {
+  std::uint64_t work = Bounds{}.most_steps;
   for (const Path& path : decision.paths) {
     if (!path.verdict.allows()) continue;
-    if (auto args = solve(path.words, requirements)) return {true, args};
+    if (auto args = solve(path.words, requirements, work)) return {true, args};
+    if (work == 0) return {false, std::nullopt};
   }
   return {decision.decided, std::nullopt};
 }

@@ -203,6 +203,13 @@ std::int32_t severity(std::uint32_t return_value) {
 
 }  // namespace
 
+bool same_program(const Program& a, const Program& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const sock_filter& x, const sock_filter& y) {
+                      return x.code == y.code && x.jt == y.jt && x.jf == y.jf && x.k == y.k;
+                    });
+}
+
 std::optional<std::uint32_t> alu(std::uint16_t code, std::uint32_t a, std::uint32_t operand) {
   switch (BPF_OP(code)) {
     case BPF_ADD:

@@ -19,6 +19,8 @@ namespace whittle::filter {
 
 using Program = std::vector<sock_filter>;
 
+bool same_program(const Program& a, const Program& b);  // of the same instructions
+
 // seccomp_data for one call. `nr` is as a filter sees it (x32 with its bit). The instruction
 // pointer is 0.
 using Arguments = std::array<std::uint64_t, 6>;

@@ -8,62 +8,45 @@ namespace whittle::filter {
 
 namespace {
 
-constexpr std::size_t kMostPaths = 4096;
-
-bool require_all_of(WordConstraint& word, const WordConstraint& other) {
-  if (!word.require_between(other.lo, other.hi) ||
-      !word.require_equal(other.known_mask, other.known_value)) {
-    return false;
-  }
-  return std::all_of(other.excluded.begin(), other.excluded.end(), [&word](const auto& pair) {
-    return word.require_different(pair.first, pair.second);
-  });
-}
-
-// The argument vectors of both paths, with the more severe verdict; nullopt when there are none.
-std::optional<Path> both(const Path& newer, const Path& older) {
-  Path path = newer;
-  for (std::size_t i = 0; i < path.words.size(); ++i) {
-    if (!require_all_of(path.words[i], older.words[i]) || !witness(path.words[i])) {
-      return std::nullopt;
-    }
-  }
-  // The enumeration goes from the most severe action to the mildest.
-  if (older.verdict.action < newer.verdict.action) path.verdict = older.verdict;
-  return path;
-}
-
+// The most severe verdict of both on every argument vector.
 Decision stacked(const Decision& newer, const Decision& older) {
+  const Bounds bounds;
+  std::uint64_t work = bounds.most_steps;
   Decision result;
   result.decided = newer.decided && older.decided;
   result.arguments = newer.arguments | older.arguments;
   for (const Path& a : newer.paths) {
     for (const Path& b : older.paths) {
-      auto path = both(a, b);
-      if (!path) continue;
-      if (result.paths.size() == kMostPaths) {
+      auto words = intersection(a.words, b.words, work);
+      if (work == 0 || result.paths.size() == bounds.most_paths) {
         result.decided = false;
         return result;
       }
-      result.paths.push_back(*std::move(path));
+      // The enumeration goes from the most severe action to the mildest.
+      const bool older_counts = b.verdict.action < a.verdict.action;
+      if (words) result.paths.push_back({*std::move(words), older_counts ? b.verdict : a.verdict});
     }
   }
+  return result;
+}
+
+// One decider a filter: each checks its filter once.
+Decision decide_all(std::span<Decider> filters, syscalls::Arch arch, std::uint32_t nr) {
+  Decision result;
+  if (filters.empty()) {
+    result.paths.push_back({{}, {profile::Action::kAllow, 0}});
+    return result;
+  }
+  result = filters.front().decide(arch, nr);
+  for (Decider& older : filters.subspan(1)) result = stacked(result, older.decide(arch, nr));
   return result;
 }
 
 }  // namespace
 
 Decision decide_all(std::span<const Program> filters, syscalls::Arch arch, std::uint32_t nr) {
-  Decision result;
-  if (filters.empty()) {
-    result.paths.push_back({{}, {profile::Action::kAllow, 0}});
-    return result;
-  }
-  result = decide(filters.front(), arch, nr, kMostPaths);
-  for (const Program& older : filters.subspan(1)) {
-    result = stacked(result, decide(older, arch, nr, kMostPaths));
-  }
-  return result;
+  std::vector<Decider> deciders(filters.begin(), filters.end());
+  return decide_all(deciders, arch, nr);
 }
 
 bool can_allow(const Decision& decision) {
@@ -72,9 +55,10 @@ bool can_allow(const Decision& decision) {
 }
 
 std::vector<SurveyedCall> survey(std::span<const Program> filters, syscalls::Arch arch) {
+  std::vector<Decider> deciders(filters.begin(), filters.end());
   std::vector<SurveyedCall> calls;
   for (const syscalls::Entry& entry : syscalls::entries(arch)) {
-    calls.push_back({entry.name, entry.nr, decide_all(filters, arch, entry.nr)});
+    calls.push_back({entry.name, entry.nr, decide_all(deciders, arch, entry.nr)});
   }
   return calls;
 }

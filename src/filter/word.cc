@@ -21,10 +21,13 @@ std::uint32_t highest_bit(std::uint32_t word) {
 }
 
 // An exclusion is a clause of a satisfiability problem: one of its bits must differ. Those that the
-// known bits already meet are dropped; one with a single open bit fixes it. False: one is violated.
-bool propagate(Bits& known, Exclusions& exclusions) {
+// known bits already meet are dropped; one with a single open bit fixes it. False: one is violated,
+// or `work` is used up.
+bool propagate(Bits& known, Exclusions& exclusions, std::uint64_t& work) {
   for (bool changed = true; changed;) {
     changed = false;
+    work -= std::min<std::uint64_t>(work, exclusions.size() + 1);
+    if (work == 0) return false;
     Exclusions open;
     for (const auto& [mask, value] : exclusions) {
       if (((known.value ^ value) & known.mask & mask) != 0) continue;
@@ -46,14 +49,14 @@ bool propagate(Bits& known, Exclusions& exclusions) {
 // The smallest word with these known bits that no exclusion hits: the search goes from the highest
 // open bit down and tries 0 first, so the first find is the smallest. Bits that no exclusion looks
 // at stay 0 and are never branched on.
-std::optional<std::uint32_t> smallest(Bits known, Exclusions exclusions) {
-  if (!propagate(known, exclusions)) return std::nullopt;
+std::optional<std::uint32_t> smallest(Bits known, Exclusions exclusions, std::uint64_t& work) {
+  if (!propagate(known, exclusions, work)) return std::nullopt;
   if (exclusions.empty()) return known.value;
   std::uint32_t open = 0;
   for (const auto& [mask, value] : exclusions) open |= mask & ~known.mask;
   const std::uint32_t bit = highest_bit(open);
-  if (const auto found = smallest({known.mask | bit, known.value}, exclusions)) return found;
-  return smallest({known.mask | bit, known.value | bit}, std::move(exclusions));
+  if (const auto found = smallest({known.mask | bit, known.value}, exclusions, work)) return found;
+  return smallest({known.mask | bit, known.value | bit}, std::move(exclusions), work);
 }
 
 // The largest block of words that begins at `lo`, has a size that is a power of two, is aligned to
@@ -104,7 +107,24 @@ bool WordConstraint::require_between(std::uint32_t first, std::uint32_t last) {
   return lo <= hi;
 }
 
+bool WordConstraint::require_all(const WordConstraint& other) {
+  return require_between(other.lo, other.hi) &&
+         require_equal(other.known_mask, other.known_value) &&
+         std::all_of(other.excluded.begin(), other.excluded.end(), [this](const auto& pair) {
+           return require_different(pair.first, pair.second);
+         });
+}
+
+bool WordConstraint::is_free() const {
+  return lo == 0 && hi == UINT32_MAX && known_mask == 0 && excluded.empty();
+}
+
 std::optional<std::uint32_t> witness(const WordConstraint& constraint) {
+  std::uint64_t work = UINT64_MAX;
+  return witness(constraint, work);
+}
+
+std::optional<std::uint32_t> witness(const WordConstraint& constraint, std::uint64_t& work) {
   // The interval is a union of at most 62 aligned blocks, and within a block only bits matter.
   for (std::uint64_t lo = constraint.lo; lo <= constraint.hi;) {
     const auto start = static_cast<std::uint32_t>(lo);
@@ -113,7 +133,8 @@ std::optional<std::uint32_t> witness(const WordConstraint& constraint) {
     const bool clash = ((start ^ constraint.known_value) & constraint.known_mask & ~free) != 0;
     if (clash) continue;
     const Bits known{constraint.known_mask | ~free, constraint.known_value | start};
-    if (const auto found = smallest(known, constraint.excluded)) return found;
+    if (const auto found = smallest(known, constraint.excluded, work)) return found;
+    if (work == 0) break;
   }
   return std::nullopt;
 }

@@ -27,9 +27,16 @@ struct WordConstraint {
   bool require_different(std::uint32_t mask, std::uint32_t value);
   // Adds first <= word <= last. False as above.
   bool require_between(std::uint32_t first, std::uint32_t last);
+  // Adds all that `other` asks. False as above.
+  bool require_all(const WordConstraint& other);
+  // Nothing is asked: every word will do.
+  bool is_free() const;
 };
 
 // The smallest word that meets the constraint, or nullopt when there is none.
 std::optional<std::uint32_t> witness(const WordConstraint& constraint);
+// The same within a bound: every look at an exclusion takes one off `work`. At 0 the search ends
+// with nullopt, which then says nothing.
+std::optional<std::uint32_t> witness(const WordConstraint& constraint, std::uint64_t& work);
 
 }  // namespace whittle::filter

@@ -1,7 +1,5 @@
 #include "generate/proof.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "filter/compile.h"
 #include "filter/faithful.h"
@@ -12,13 +10,6 @@ namespace whittle::generate {
 namespace {
 
 using filter::Flavour;
-
-bool same_program(const filter::Program& a, const filter::Program& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const sock_filter& x, const sock_filter& y) {
-                      return x.code == y.code && x.jt == y.jt && x.jf == y.jf && x.k == y.k;
-                    });
-}
 
 bool is_expected(const filter::Difference& difference, const BaseLimit& limit) {
   return is_multiplexer(difference.syscall) &&
@@ -68,7 +59,7 @@ Result<std::vector<std::string>> prove_faithful(const profile::Profile& profile,
   for (const Flavour flavour : {Flavour::kRunc, Flavour::kCrun}) {
     TRY_ASSIGN(const filter::Compiled compiled, filter::compile(profile, flavour));
     // What was proven needs no second proof; runc's has its stub in front.
-    if (same_program(compiled.program, native.program)) continue;
+    if (filter::same_program(compiled.program, native.program)) continue;
     TRY(prove_program(profile, compiled, flavour, limit));
   }
   return native.skipped;

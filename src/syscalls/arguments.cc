@@ -25,15 +25,9 @@ constexpr std::array<std::pair<std::string_view, ArgumentKind>, 3> kKinds = {{
 
 constexpr std::uint64_t kWhole = UINT64_MAX;
 
-struct Constant {
-  std::uint64_t mask;  // kWhole: the symbol stands for the whole value
-  std::string_view symbol;
-  std::uint64_t value;
-};
-
 // data/constants.tsv: by set, in the order of the file, and by symbol.
 struct Constants {
-  std::map<std::string_view, std::vector<Constant>> sets;
+  std::map<std::string_view, std::vector<Symbol>> sets;
   std::map<std::string_view, std::uint64_t> symbols;
 };
 
@@ -47,9 +41,9 @@ Constants load_constants() {
   Constants constants;
   for (const auto& row : tsv_rows(embedded_constants_tsv())) {
     const std::uint64_t mask = row[1] == "all" ? kWhole : parse_u64(row[1]).value_or(0);
-    const Constant constant = {mask, row[2], parse_u64(row[3]).value_or(0)};
+    const Symbol constant = {mask, row[2], parse_u64(row[3]).value_or(0)};
     for (const std::string_view set : tsv_list(row[0])) constants.sets[set].push_back(constant);
-    constants.symbols.emplace(constant.symbol, constant.value);
+    constants.symbols.emplace(constant.name, constant.value);
   }
   return constants;
 }
@@ -106,12 +100,12 @@ std::string in_words(std::string_view set, std::uint64_t value) {
   }
   std::vector<std::string> parts;
   std::uint64_t rest = value;
-  for (const Constant& c : found->second) {
+  for (const Symbol& c : found->second) {
     if (c.mask == kWhole ? value == c.value : value == 0 && c.value == 0) {
-      return std::string(c.symbol);
+      return std::string(c.name);
     }
     if (c.mask == kWhole || c.value == 0 || (rest & c.mask) != c.value) continue;
-    parts.emplace_back(c.symbol);
+    parts.emplace_back(c.name);
     rest &= ~c.mask;
   }
   if (rest != 0 || parts.empty()) parts.push_back(hex(rest));
@@ -126,6 +120,19 @@ std::string set_name(std::string_view set, std::span<const std::string> before) 
   const auto position = parse_u64(set.substr(colon + 1));
   if (!position || *position >= before.size()) return {};
   return format("{}:{}", set.substr(0, colon), before[*position]);
+}
+
+// The set of one argument, whatever the arguments before it are; empty when it has none.
+std::string set_of(std::string_view syscall, unsigned index) {
+  const ArgumentTable& table = arguments();
+  for (std::size_t i = 0; i < table.specs.size(); ++i) {
+    const ArgumentSpec& spec = table.specs[i];
+    if (spec.syscall != syscall) continue;
+    for (std::size_t k = 0; k < spec.indexes.size(); ++k) {
+      if (spec.indexes[k] == index) return set_name(table.sets[i][k], {});
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -160,16 +167,15 @@ std::optional<std::uint64_t> constant(std::string_view symbol) {
   return it->second;
 }
 
+std::span<const Symbol> symbols(std::string_view syscall, unsigned index) {
+  const auto found = constants().sets.find(set_of(syscall, index));
+  if (found == constants().sets.end()) return {};
+  return found->second;
+}
+
 std::string value_text(std::string_view syscall, unsigned index, std::uint64_t value) {
-  const ArgumentTable& table = arguments();
-  for (std::size_t i = 0; i < table.specs.size(); ++i) {
-    const ArgumentSpec& spec = table.specs[i];
-    if (spec.syscall != syscall) continue;
-    for (std::size_t k = 0; k < spec.indexes.size(); ++k) {
-      if (spec.indexes[k] == index) return in_words(set_name(table.sets[i][k], {}), value);
-    }
-  }
-  return hex(value);
+  const std::string set = set_of(syscall, index);
+  return set.empty() ? hex(value) : in_words(set, value);
 }
 
 std::vector<std::string> tuple_text(std::string_view syscall, std::span<const unsigned> indexes,

@@ -40,6 +40,17 @@ std::optional<ArgumentKind> kind_from_name(std::string_view name);
 
 // The value of a kernel constant of data/constants.tsv: "CLONE_NEWUSER", "AF_ALG", "SOL_TCP".
 std::optional<std::uint64_t> constant(std::string_view symbol);
+
+// A symbol of data/constants.tsv for the values of one argument: those with (v & mask) == value.
+// The mask is UINT64_MAX for a symbol that stands for the whole value.
+struct Symbol {
+  std::uint64_t mask = 0;
+  std::string_view name;
+  std::uint64_t value = 0;
+};
+// Those of one argument of a call, whatever its other arguments are; empty when it has none.
+std::span<const Symbol> symbols(std::string_view syscall, unsigned index);
+
 // A value in words: symbols of the call's argument joined with '|', or hex. "CLONE_VM|SIGCHLD".
 std::string value_text(std::string_view syscall, unsigned index, std::uint64_t value);
 // The same for each value of a tuple of the table, read in the light of the values before it, since
