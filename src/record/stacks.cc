@@ -86,6 +86,18 @@ Machine machine_of(const CapturedStack& captured) {
   return syscalls::host_arch() == syscalls::Arch::kAarch64 ? Machine::kAarch64 : Machine::kX86_64;
 }
 
+// The kernel gives 20 bytes of any build id, with zeros behind a shorter one.
+bool same_build_id(const std::string& file, std::string_view kernel) {
+  return !file.empty() && kernel.starts_with(file) &&
+         kernel.find_first_not_of('0', file.size()) == std::string_view::npos;
+}
+
+std::string object_name(std::string_view path) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
+  return printable(path, kMostPath);
+}
+
 // Of the instruction that makes a call: syscall, int 0x80 and sysenter have two bytes, svc has
 // four.
 std::uint64_t call_size(Machine machine) { return machine == Machine::kAarch64 ? 4 : 2; }
@@ -152,6 +164,9 @@ class StackResolver::Walk {
   std::vector<evidence::Frame> frames() {
     std::uint64_t address = captured_.address - call_size(machine_);
     std::vector<evidence::Frame> frames = {enter(address)};
+    if (!captured_.build_id.empty() && !same_build_id(frames[0].build_id, captured_.build_id)) {
+      return {resolver_.by_build_id(captured_)};
+    }
     while (frames.size() < kMostFrames) {
       const auto caller = next(address);
       if (!caller || !advances(*caller)) break;
@@ -172,10 +187,7 @@ class StackResolver::Walk {
     object_ = nullptr;
     mapping_ = find(address);
     if (mapping_ == nullptr) return frame;
-    constexpr std::string_view kDeleted = " (deleted)";
-    std::string_view path = mapping_->path;
-    if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
-    frame.object = printable(path, kMostPath);
+    frame.object = object_name(mapping_->path);
     if (frame.object.empty()) return frame;
     frame.offset = address - mapping_->start + mapping_->offset;
     auto object = resolver_.object(captured_.pid, *mapping_);
@@ -315,6 +327,23 @@ std::shared_ptr<StackResolver::Object> StackResolver::object(pid_t pid, Mapping&
     if (!file.valid()) file = open_regular(root + mapping.path, mapping.inode);
   }
   return file.valid() ? keep(identity, Object::of(ElfFile::open(std::move(file)))) : nullptr;
+}
+
+evidence::Frame StackResolver::by_build_id(const CapturedStack& captured) const {
+  evidence::Frame frame;
+  frame.build_id = captured.build_id;
+  frame.offset = captured.file_offset - call_size(machine_of(captured));
+  for (const auto& [identity, object] : objects_) {
+    if (!same_build_id(object->file->build_id(), captured.build_id)) continue;
+    const auto linked = object->file->address_of(frame.offset);
+    if (!linked) continue;
+    frame.object = object_name(identity.second);
+    frame.build_id = object->file->build_id();
+    frame.offset = *linked;
+    frame.symbol = object->file->function_at(*linked);
+    break;
+  }
+  return frame;
 }
 
 // An open file keeps its inode, so that an identity names one file as long as it is kept.

@@ -39,7 +39,12 @@ struct CapturedStack {
   bool code32 = false;        // it ran 32-bit code (cs 0x23 on x86), whatever the ABI of the call
   std::uint64_t address = 0;  // the instruction pointer: after the instruction that made the call
   Registers registers;        // by their DWARF numbers (call_frames.h); the more, the better
-  std::string stack;          // what stood in memory from the stack pointer up; 8 KiB is good
+  // What the kernel said of `address` when it was caught, if it did (bpf_get_stack() with
+  // BPF_F_USER_BUILD_ID): hex, and where it is in the file. It stands when the process cannot be
+  // asked any more, or runs something else by now.
+  std::string build_id;
+  std::uint64_t file_offset = 0;
+  std::string stack;  // what stood in memory from the stack pointer up; 8 KiB is good
 };
 
 class StackResolver {
@@ -64,14 +69,16 @@ class StackResolver {
   class Walk;
   using Mappings = std::vector<Mapping>;                 // that may be run, sorted by address
   using Identity = std::pair<std::string, std::string>;  // device and inode, path
+  using KnownObject = std::pair<Identity, std::shared_ptr<Object>>;
 
   std::shared_ptr<Mappings> mappings(pid_t pid, std::uint64_t image);
   std::shared_ptr<Object> object(pid_t pid, Mapping& mapping);
+  evidence::Frame by_build_id(const CapturedStack& captured) const;
   std::shared_ptr<Object> keep(Identity identity, std::shared_ptr<Object> object);
 
   // By image, and by file. The latest used come first, the last go when there are too many.
   std::list<std::pair<std::uint64_t, std::shared_ptr<Mappings>>> images_;
-  std::list<std::pair<Identity, std::shared_ptr<Object>>> objects_;
+  std::list<KnownObject> objects_;
 };
 
 }  // namespace whittle::record
