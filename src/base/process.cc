@@ -21,13 +21,38 @@ namespace whittle {
 
 std::string ExitStatus::text() const {
   if (signal == 0) return format("exit status {}", code);
-  const char* name = ::sigabbrev_np(signal);
-  return name != nullptr ? format("killed by SIG{}", name) : format("killed by signal {}", signal);
+  return "killed by " + signal_name(signal);
 }
 
 ExitStatus ExitStatus::from_wait(int wait_status) {
   if (WIFSIGNALED(wait_status)) return {0, WTERMSIG(wait_status)};
   return {WEXITSTATUS(wait_status), 0};
+}
+
+std::string signal_name(int signal) {
+  if (const char* name = ::sigabbrev_np(signal); name != nullptr) return format("SIG{}", name);
+  if (signal == SIGRTMIN) return "SIGRTMIN";
+  if (signal > SIGRTMIN && signal <= SIGRTMAX) return format("SIGRTMIN+{}", signal - SIGRTMIN);
+  return format("signal {}", signal);
+}
+
+std::optional<int> signal_from_name(std::string_view name) {
+  if (const auto number = parse_u64(name)) {
+    if (*number < 1 || *number > static_cast<std::uint64_t>(SIGRTMAX)) return std::nullopt;
+    return static_cast<int>(*number);
+  }
+  if (name.starts_with("SIG")) name.remove_prefix(3);
+  for (int signal = 1; signal < SIGRTMIN; ++signal) {
+    const char* known = ::sigabbrev_np(signal);
+    if (known != nullptr && name == known) return signal;
+  }
+  const bool from_first = name.starts_with("RTMIN");
+  if (!from_first && !name.starts_with("RTMAX")) return std::nullopt;
+  if (name.size() == 5) return from_first ? SIGRTMIN : SIGRTMAX;
+  const auto step = parse_u64(name.substr(6));
+  const auto most = static_cast<std::uint64_t>(SIGRTMAX - SIGRTMIN);
+  if (name[5] != (from_first ? '+' : '-') || !step || *step > most) return std::nullopt;
+  return from_first ? SIGRTMIN + static_cast<int>(*step) : SIGRTMAX - static_cast<int>(*step);
 }
 
 namespace {

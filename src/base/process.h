@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -20,6 +21,12 @@ struct ExitStatus {
   std::string text() const;  // "exit status 1", "killed by SIGSEGV"
   static ExitStatus from_wait(int wait_status);
 };
+
+// The signal of a name or a number, as kill(1) and Docker's STOPSIGNAL take it: "TERM", "SIGTERM",
+// "15", "RTMIN+3", "RTMAX-1". nullopt: there is none.
+std::optional<int> signal_from_name(std::string_view name);
+// "SIGTERM", "SIGRTMIN+3".
+std::string signal_name(int signal);
 
 // The path that execvp(3) would run for `program`: itself if it holds a slash, else the first
 // executable of that name in PATH. Errors (kind input): not found, a directory, not executable.

@@ -78,6 +78,10 @@ std::size_t utf8_sequence(std::string_view text) {
 
 }  // namespace
 
+std::string plural(std::uint64_t count, std::string_view noun) {
+  return format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
   if (word.size() > 64) return std::nullopt;
   std::size_t best = word.size() / 3 + 2;  // one typo, two in four letters, and so on

@@ -22,6 +22,9 @@ std::string_view trim(std::string_view text);
 // must be the number. No sign.
 std::optional<std::uint64_t> parse_u64(std::string_view text);
 
+// "1 run", "2 runs", "0 runs".
+std::string plural(std::uint64_t count, std::string_view noun);
+
 // The candidate nearest to `word` by edit distance, when it is near enough to be a likely typo.
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
 

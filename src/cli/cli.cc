@@ -21,12 +21,16 @@ namespace {
 
 constexpr int kExitBug = static_cast<int>(ErrorKind::kBug);
 
+const Verb& help_verb();
+
 Result<int> show_help(const Arguments& arguments) {
   std::string text;
   if (arguments.flag("--man")) {
     text = man_page();
   } else if (arguments.flag("--completion")) {
     text = bash_completion();
+  } else if (!arguments.operands().empty() && arguments.operands().front() == help_verb().name) {
+    text = verb_help(help_verb());
   } else if (!arguments.operands().empty()) {
     TRY_ASSIGN(const Verb* verb, find_verb(arguments.operands().front()));
     text = verb_help(*verb);

@@ -1,10 +1,12 @@
 #include "cli/help.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/text.h"
 #include "cli/output.h"
+#include "syscalls/table.h"
 
 namespace whittle::cli {
 
@@ -96,6 +98,43 @@ std::string completion_words(const Verb& verb) {
   return join(words, " ");
 }
 
+// What is offered for a value that may be many things. Options of one name mean the same in every
+// verb. An empty list stands for the names of all system calls.
+struct Offer {
+  std::string_view name;
+  std::string_view words;
+};
+
+constexpr Offer kOptionWords[] = {
+    {"--against", "docker containerd podman cri-o"},
+    {"--allow", ""},
+    {"--arch", "x86_64 aarch64 x86 x32 arm"},
+    {"--base", "docker containerd podman cri-o none"},
+    {"--caps", "docker none"},
+    {"--ready", "tcp: http:// log: exec:"},
+    {"--runtime", "runc crun none"},
+    {"--stop-signal", "TERM INT QUIT HUP USR1 USR2 WINCH"},
+    {"--under", "fallbacks docker containerd podman cri-o none"},
+};
+
+constexpr Offer kOperandWords[] = {
+    {"list or show", "list show"},
+    {"NAME|NR", ""},
+};
+
+std::string words_offered(std::span<const Offer> offers, std::string_view name) {
+  const auto found = std::find_if(offers.begin(), offers.end(),
+                                  [&](const Offer& offer) { return offer.name == name; });
+  if (found == offers.end()) return {};
+  return found->words.empty() ? "$calls" : std::string(found->words);
+}
+
+// Empty: files, by the shell's own completion.
+std::string values_offered(const Option& option) {
+  return option.choices.empty() ? words_offered(kOptionWords, option.name)
+                                : join(option.choices, " ");
+}
+
 std::string completion_case(const Verb& verb) {
   std::string out = format("    {})\n      case $previous in\n", verb.name);
   std::vector<std::string> with_files;
@@ -103,15 +142,17 @@ std::string completion_case(const Verb& verb) {
     if (option.metavar.empty()) continue;
     const std::string pattern =
         option.letter == 0 ? option.name : format("-{}|{}", option.letter, option.name);
-    if (option.choices.empty()) {
+    const std::string values = values_offered(option);
+    if (values.empty()) {
       with_files.push_back(pattern);
     } else {
-      out += format("        {}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); return ;;\n", pattern,
-                    join(option.choices, " "));
+      out += format("        {}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return ;;\n",
+                    pattern, values);
     }
   }
   if (!with_files.empty()) out += format("        {}) return ;;\n", join(with_files, "|"));
-  return out + format("      esac\n      words='{}' ;;\n", completion_words(verb));
+  return out + format("      esac\n      words='{}' operands=\"{}\" ;;\n", completion_words(verb),
+                      words_offered(kOperandWords, verb.operand));
 }
 
 }  // namespace
@@ -194,8 +235,12 @@ std::string bash_completion() {
   const std::string all = join(names, " ");
   std::string out = "# bash completion for whittle, made by `whittle help --completion bash`\n";
   out += "_whittle() {\n";
-  out += "  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words= i\n";
+  out += "  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n";
+  out += format("  local words= operands= i calls='{}'\n", join(syscalls::known_names(), " "));
   out += "  COMPREPLY=()\n";
+  // Bash takes --option=value apart.
+  out += "  if [[ $word == = ]]; then word=; fi\n";
+  out += "  if [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD-2]}; fi\n";
   out += "  if ((COMP_CWORD == 1)); then\n";
   out += format("    COMPREPLY=($(compgen -W '{} --help --version' -- \"$word\"))\n", all);
   out += "    return\n  fi\n";
@@ -207,7 +252,8 @@ std::string bash_completion() {
   for (const Verb& verb : verbs()) out += completion_case(verb);
   out += format("    help) words='{}' ;;\n  esac\n", all);
   out += "  if [[ $word == -* || ${COMP_WORDS[1]} == help ]]; then\n";
-  out += "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n  fi\n}\n";
+  out += "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n";
+  out += "  else\n    COMPREPLY=($(compgen -W \"$operands\" -- \"$word\"))\n  fi\n}\n";
   return out + "complete -o default -F _whittle whittle\n";
 }
 

@@ -1,6 +1,8 @@
 #include "cli/output.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,6 +18,19 @@ namespace {
 constexpr std::size_t kLineLimit = 4000;  // bytes of one message
 
 bool g_progress_shown = false;
+
+// Columns of the terminal on standard error.
+std::size_t terminal_width() {
+  winsize size = {};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
+  return known ? size.ws_col : 80;
+}
+
+bool terminal_is_ours() {
+  termios modes = {};
+  return errors_on_terminal() && ::tcgetpgrp(STDERR_FILENO) == ::getpgrp() &&
+         ::tcgetattr(STDERR_FILENO, &modes) == 0 && (modes.c_lflag & ICANON) != 0;
+}
 
 void print_line(std::string_view kind, std::string_view text) {
   end_progress();
@@ -61,10 +76,13 @@ Result<void> print_result(std::string_view text) {
 
 Result<void> print_json(const json::Value& value) { return print_result(json::dump(value) + "\n"); }
 
+bool errors_on_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
 void show_progress(std::string_view text) {
-  if (::isatty(STDERR_FILENO) == 0) return;
-  // 79 columns: a line that wraps can't be taken away again.
-  const std::string line = "\r\x1b[K" + printable(text, 76);
+  if (!terminal_is_ours()) return;
+  // One write, and the old line is cleared only behind the new one: nothing flickers. A line that
+  // wraps could not be taken away again.
+  const std::string line = "\r" + printable(text, terminal_width() - 4) + "\x1b[K";
   std::fwrite(line.data(), 1, line.size(), stderr);
   g_progress_shown = true;
 }

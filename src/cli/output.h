@@ -26,7 +26,10 @@ inline constexpr std::string_view kStandardOutput = "standard output";
 bool output_closed();
 
 // A line on standard error that replaces itself, when standard error is a terminal; else nothing.
+// Nothing either while somebody else uses the terminal: another process group (a shell), or a
+// program that reads single keys (an editor, a prompt with a history).
 void show_progress(std::string_view text);
+bool errors_on_terminal();
 void end_progress();  // takes that line away
 
 // True when standard output is a terminal and NO_COLOR is not set.

@@ -128,8 +128,12 @@ Numbers count(const generate::Outcome& outcome, const generate::Options& options
     if (!rule.args.empty()) ++numbers.argument_rules;
   }
   numbers.names = names.size();
-  for (const Arch arch : outcome.profile.arches()) {
-    numbers.allowed.emplace_back(arch, generate::count_allowed(outcome.profile, arch));
+  // What the rules open, whatever a profile that only logs lets through besides.
+  profile::Profile::Parts parts = outcome.profile.parts();
+  parts.default_verdict = {profile::Action::kErrno, 1};
+  const profile::Profile enforced(std::move(parts));
+  for (const Arch arch : enforced.arches()) {
+    numbers.allowed.emplace_back(arch, generate::count_allowed(enforced, arch));
     numbers.base.emplace_back(
         arch, generate::count_allowed(options.base.at(syscalls::native_of(arch)), arch));
   }
@@ -200,10 +204,11 @@ void print_summary(const std::string& output, const generate::Outcome& outcome,
     counts.push_back(format("{} {} of {}", syscalls::arch_name(numbers.allowed[i].first),
                             numbers.allowed[i].second, numbers.base[i].second));
   }
-  print_note(format("{}: {} names, {} argument rules; calls open: {} ({})",
-                    output == "-" ? "profile" : printable(output), numbers.names,
-                    numbers.argument_rules, join(counts, ", "),
-                    options.base_name == kNoBaseName ? "no base" : options.base_name));
+  print_note(format("{}: {}, {}; calls open: {} ({}){}",
+                    output == "-" ? "profile" : printable(output), plural(numbers.names, "name"),
+                    plural(numbers.argument_rules, "argument rule"), join(counts, ", "),
+                    options.base_name == kNoBaseName ? "no base" : options.base_name,
+                    options.default_verdict.allows() ? "; other calls pass and are logged" : ""));
   print_note("answered ENOSYS: " + join(outcome.enosys, ", "));
   for (const std::string& text : outcome.notes) print_warning(text);
   for (const generate::LeftOut& entry : outcome.left_out) {

@@ -48,8 +48,8 @@ Result<int> run_merge(const Arguments& arguments) {
     TRY(print_result(text));
   } else {
     TRY(write_file(output, text));
-    print_note(format("{}: {} runs, {} calls", printable(output), merged.runs.size(),
-                      merged.syscalls().size()));
+    print_note(format("{}: {}, {}", printable(output), plural(merged.runs.size(), "run"),
+                      plural(merged.syscalls().size(), "call")));
   }
   return 0;
 }

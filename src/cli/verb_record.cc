@@ -1,9 +1,11 @@
-#include <algorithm>
-#include <cmath>
+#include <optional>
 
 #include "base/file_system.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "cli/container_client.h"
+#include "cli/live_view.h"
+#include "cli/novelty.h"
 #include "cli/output.h"
 #include "cli/under.h"
 #include "cli/verbs_list.h"
@@ -41,6 +43,18 @@ Result<record::RecordSpec> read_spec(const Arguments& arguments) {
   if (const auto ready = arguments.value("--ready")) {
     TRY_ASSIGN(spec.ready, record::parse_ready(*ready));
   }
+  if (arguments.value("--ready-limit")) {
+    if (!spec.ready) return input_error("--ready-limit without --ready", {}, "add --ready SPEC");
+    TRY_ASSIGN(spec.ready_limit, duration(arguments, "--ready-limit"));
+  }
+  if (const auto signal = arguments.value("--stop-signal")) {
+    const auto number = signal_from_name(*signal);
+    if (!number) {
+      return input_error(format("--stop-signal {}: no such signal", printable(*signal)), {},
+                         "name it as in TERM, SIGQUIT or RTMIN+3, or give its number");
+    }
+    spec.stop_signal = *number;
+  }
   if (arguments.value("--for")) {
     TRY_ASSIGN(spec.time_limit, duration(arguments, "--for"));
   }
@@ -50,37 +64,27 @@ Result<record::RecordSpec> read_spec(const Arguments& arguments) {
   return spec;
 }
 
-std::uint64_t total_calls(const evidence::Run& run) {
-  std::uint64_t calls = 0;
-  for (const evidence::Observation& observation : run.syscalls) calls += observation.count;
-  return calls;
-}
-
-std::uint64_t total_lost(const evidence::Run& run) {
-  std::uint64_t lost = 0;
-  for (const auto& [kind, count] : run.lost) lost += count;
-  return lost;
-}
-
-std::string run_line(const evidence::Run& run) {
-  return format("{} calls, {} distinct, {} lost, {:.1f} s", total_calls(run), run.syscalls.size(),
-                total_lost(run), run.duration);
-}
-
 void report_run(const record::Recorded& recorded) {
   const evidence::Run& run = recorded.run;
-  print_note(format("recorded by {} ({}): {}", recorded.backend, recorded.reason, run_line(run)));
+  print_note(format("recorded by {} ({}): {}, {:.1f} s", recorded.backend, recorded.reason,
+                    run_summary(run), run.duration));
+  if (recorded.ready_after) print_note(format("ready after {:.1f} s", *recorded.ready_after));
   if (run.exit.value_or(0) != 0) {
     print_note(format("the command ended with status {}", *run.exit));
   }
   for (const std::string& note : run.notes) print_note(note);
+}
+
+// Loss is told even when the rest is not asked for.
+void warn_of_loss(const evidence::Run& run) {
   for (const auto& [kind, count] : run.lost) {
     if (count != 0) print_warning(format("incomplete: {} lost of kind \"{}\"", count, kind));
   }
 }
 
 // A recording is not thrown away because its place has gone or is full meanwhile.
-Result<void> write_evidence(const std::string& output, const evidence::Evidence& evidence) {
+Result<void> write_evidence(const std::string& output, const evidence::Evidence& evidence,
+                            bool quiet) {
   const std::string text = evidence::write(evidence);
   Result<void> written = write_file(output, text);
   if (!written) {
@@ -88,49 +92,87 @@ Result<void> write_evidence(const std::string& output, const evidence::Evidence&
     if (write_file(rescue, text)) written.error().hint = "the evidence is in " + rescue;
     return written;
   }
-  if (output != "-") print_note("wrote " + output);
+  if (output == "-" || quiet) return {};
+  print_note(format("wrote {}: {}, {}", printable(output), plural(evidence.runs.size(), "run"),
+                    plural(evidence.syscalls().size(), "call")));
   return {};
 }
+
+// Several runs of one command, and the file that they go to.
+class Recording {
+ public:
+  Recording(const Arguments& arguments, record::RecordSpec spec, std::string output)
+      : quiet_(arguments.flag("--quiet")), spec_(std::move(spec)), output_(std::move(output)) {
+    evidence_.workload = workload_name(spec_.command);
+    spec_.checkpoint = [this](const evidence::Run& run, const std::string& phase) {
+      if (!quiet_) view_.show(run, phase);
+      write_checkpoint(run);
+    };
+    spec_.warn = [](const std::string& text) { print_warning(text); };
+  }
+
+  Result<int> run(std::uint64_t repeat) {
+    // All the time: a signal between two runs ends the recording as one in a run does.
+    const record::SignalCatcher signals;
+    Novelty novelty;
+    for (std::uint64_t i = 1; i <= repeat && record::SignalCatcher::caught() == 0; ++i) {
+      view_ = {};
+      Result<record::Recorded> recorded = record::record(spec_);
+      end_progress();
+      if (!recorded) {
+        // What the runs before it gave is kept.
+        if (!evidence_.runs.empty()) TRY(write_evidence(output_, evidence_, quiet_));
+        return tl::unexpected(std::move(recorded).error());
+      }
+      const News news = novelty.add(recorded->run.syscalls);
+      if (!quiet_) {
+        report_run(*recorded);
+        if (i > 1) print_note(format("run {} of {}: {}", i, repeat, news_text(news)));
+      }
+      warn_of_loss(recorded->run);
+      evidence_.runs.push_back(std::move(recorded->run));
+    }
+    TRY(write_evidence(output_, evidence_, quiet_));
+    return evidence_.complete() ? 0 : 1;
+  }
+
+ private:
+  void write_checkpoint(const evidence::Run& run) {
+    if (output_ == "-" || checkpoint_failed_) return;
+    evidence::Evidence so_far = evidence_;
+    so_far.runs.push_back(run);
+    if (const auto written = write_file(output_, evidence::write(so_far)); !written) {
+      checkpoint_failed_ = true;
+      print_warning("cannot write the checkpoint: " + written.error().text());
+    }
+  }
+
+  const bool quiet_;
+  record::RecordSpec spec_;
+  const std::string output_;
+  evidence::Evidence evidence_;
+  LiveView view_;
+  bool checkpoint_failed_ = false;
+};
 
 Result<int> run_record(const Arguments& arguments) {
   TRY_ASSIGN(record::RecordSpec spec, read_spec(arguments));
   if (auto client = container_client(spec.command)) return tl::unexpected(*std::move(client));
-  const std::string name = workload_name(spec.command);
-  const std::string output = arguments.value_or("--output", name + ".evidence.json");
+  std::string output =
+      arguments.value_or("--output", workload_name(spec.command) + ".evidence.json");
   TRY(check_writable(output));
   spec.output_to_stderr = output == "-";
   const std::uint64_t repeat = parse_u64(arguments.value_or("--repeat", "1")).value_or(0);
   if (repeat < 1 || repeat > 1000) {
     return input_error("--repeat takes a number from 1 to 1000");
   }
-  evidence::Evidence evidence;
-  evidence.workload = name;
-  bool checkpoint_failed = false;
-  spec.checkpoint = [&](const evidence::Run& run) {
-    show_progress("recording: " + run_line(run));
-    if (output == "-" || checkpoint_failed) return;
-    evidence::Evidence so_far = evidence;
-    so_far.runs.push_back(run);
-    if (const auto written = write_file(output, evidence::write(so_far)); !written) {
-      checkpoint_failed = true;
-      print_warning("cannot write the checkpoint: " + written.error().text());
-    }
-  };
-  bool interrupted = false;
-  for (std::uint64_t i = 0; i < repeat && !interrupted; ++i) {
-    Result<record::Recorded> recorded = record::record(spec);
-    end_progress();
-    if (!recorded) {
-      // What the runs before it gave is kept.
-      if (!evidence.runs.empty()) TRY(write_evidence(output, evidence));
-      return tl::unexpected(std::move(recorded).error());
-    }
-    report_run(*recorded);
-    evidence.runs.push_back(std::move(recorded->run));
-    interrupted = recorded->interrupted;
+  TRY(find_program(spec.command.at(0)));
+  std::optional<record::MarkPipe> marks;
+  if (const auto path = arguments.value("--marks")) {
+    TRY_ASSIGN(marks, record::MarkPipe::open(*path));
+    spec.marks = &*marks;
   }
-  TRY(write_evidence(output, evidence));
-  return evidence.complete() ? 0 : 1;
+  return Recording(arguments, std::move(spec), std::move(output)).run(repeat);
 }
 
 }  // namespace
@@ -144,7 +186,12 @@ const Verb& record_verb() {
           "Runs CMD and records the system calls of it, its threads and all its children, from its "
           "own execve on: counts, results, phases, and the arguments that matter for a profile. "
           "Drive the workload through all that it does in production while it is recorded; end it "
-          "as you would end it there, or with Ctrl-C.\n\n"
+          "as you would end it there, or with Ctrl-C: then CMD gets the stop signal, and a second "
+          "Ctrl-C kills it. What CMD leaves behind, a daemon, is ended with it.\n\n"
+          "--ready says when start-up is over: a port takes connections, a URL is answered (by "
+          "2xx, 3xx, or STATUS), a line of CMD's output matches, or a shell command succeeds. "
+          "Calls are told apart by phase: startup, ready, stop. With --marks a script names its "
+          "exercises: each line written to the FIFO names the phase from then on.\n\n"
           "With privilege the calls are counted in the kernel by eBPF: none can be lost to load, "
           "and CMD runs at native speed. Without privilege ptrace is used: the same evidence, but "
           "CMD runs slower, which can make it take other paths; such a run is marked \"timing\": "
@@ -158,8 +205,11 @@ const Verb& record_verb() {
           "3 when the machine lacks something.",
       .examples = {"whittle record -- nginx -g 'daemon off;'        # until nginx ends",
                    "whittle record --ready tcp:6379 -o redis.evidence.json -- redis-server",
-                   "whittle record --repeat 3 -- ./run-all-tests",
-                   "whittle record --backend ptrace --for 30s -- ./server"},
+                   "whittle record --ready http://localhost:8080/health -- ./server",
+                   "whittle record --ready 'log:listening on' --until-quiet 30s -- ./server",
+                   "whittle record --marks m -- ./server & sleep 1; echo load > m; ./load-test",
+                   "whittle record --stop-signal QUIT --for 1m -- nginx -g 'daemon off;'",
+                   "whittle record --repeat 3 -- ./run-all-tests"},
       .options = {{"--output", 'o', "FILE",
                    "where to write the evidence (default: NAME.evidence.json)"},
                   {"--backend",
@@ -169,10 +219,17 @@ const Verb& record_verb() {
                    {"auto", "ebpf", "ptrace"}},
                   {"--under", 0, "FILTER",
                    "fallbacks, a baseline such as docker, or none (default: fallbacks)"},
-                  {"--ready", 0, "SPEC", "when start-up is over: tcp:[HOST:]PORT or exec:COMMAND"},
+                  {"--ready", 0, "SPEC",
+                   "when start-up is over: tcp:[HOST:]PORT, http://HOST[:PORT]/PATH[=STATUS], "
+                   "log:REGEX or exec:COMMAND"},
+                  {"--ready-limit", 0, "TIME",
+                   "warn when it is not ready by then, and go on (default: 60s)"},
+                  {"--marks", 0, "PATH", "a FIFO; each line written to it names the phase"},
                   {"--for", 0, "TIME", "stop CMD after this time, as in 30s"},
                   {"--until-quiet", 0, "TIME", "stop CMD when nothing new was seen for this time"},
-                  {"--repeat", 0, "N", "record N runs of CMD into one evidence file"}},
+                  {"--stop-signal", 0, "SIGNAL", "what asks CMD to stop (default: TERM)"},
+                  {"--repeat", 0, "N", "record N runs of CMD into one evidence file"},
+                  {"--quiet", 'q', "", "say nothing but warnings and errors"}},
       .takes_command = true,
       .run = run_record,
   };

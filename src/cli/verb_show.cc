@@ -162,7 +162,7 @@ Result<void> print(const Shown& shown, bool as_json) {
     json::Value item;
     item.set("instructions", program.size());
     filters.push_back(std::move(item));
-    text += format("filter of {} instructions\n", program.size());
+    text += format("filter of {}\n", plural(program.size(), "instruction"));
   }
   if (shown.filters.empty()) text += "no filter: everything is allowed\n";
   json::Array arches;

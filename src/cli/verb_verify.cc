@@ -71,10 +71,10 @@ std::string denial_line(const trial::Denial& denial) {
     if (!args.empty()) args += ", ";
     args += format("{:#x}", arg);
   }
-  return format("  {} {}({})  {}  by {} in phase {}, {} time{}\n", syscalls::arch_name(denial.arch),
+  return format("  {} {}({})  {}  by {} in phase {}, {}\n", syscalls::arch_name(denial.arch),
                 denial.syscall, args, profile::verdict_text(denial.verdict),
                 denial.comm.empty() ? "a task that is gone" : denial.comm, denial.phase,
-                denial.count, denial.count == 1 ? "" : "s");
+                plural(denial.count, "time"));
 }
 
 // By call: which arguments a fallback had says nothing.

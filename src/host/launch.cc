@@ -46,6 +46,7 @@ struct ChildPlan {
   bool no_new_privileges;
   bool output_to_stderr;
   int output;
+  int errors;
   pid_t parent;
   int launcher_end;
   int channel;  // a byte comes in when the child may go; a Report goes out when it could not
@@ -84,6 +85,7 @@ void reset_signals() {
   reset_signals();
   if (plan.output_to_stderr) ::dup2(STDERR_FILENO, STDOUT_FILENO);
   if (plan.output >= 0) ::dup2(plan.output, STDOUT_FILENO);
+  if (plan.errors >= 0) ::dup2(plan.errors, STDERR_FILENO);
   char byte = 0;
   ssize_t got = 0;
   do {
@@ -199,6 +201,7 @@ Result<Launched> launch(const LaunchSpec& spec) {
       .no_new_privileges = spec.no_new_privileges,
       .output_to_stderr = spec.output_to_stderr,
       .output = spec.output,
+      .errors = spec.errors,
       .parent = ::getpid(),
       .launcher_end = ours.get(),
       .channel = theirs.get(),

@@ -29,6 +29,7 @@ struct LaunchSpec {
   bool no_new_privileges = false;
   bool output_to_stderr = false;  // the program's standard output goes to our standard error
   int output = -1;                // a descriptor of ours that becomes its standard output; -1: ours
+  int errors = -1;                // and its standard error
 };
 
 // The child is killed with the launcher when the launcher dies before release(); from then on it is

@@ -103,9 +103,9 @@ class Tracer {
   double next_tick_ = 0;
   double next_checkpoint_ = 0;
   std::optional<double> stopping_since_;
-  bool asked_all_ = false;  // all processes were sent SIGTERM
-  bool killed_ = false;
-  std::optional<int> exit_;  // of the first process
+  bool asked_all_ = false;              // all processes were sent the stop signal
+  std::optional<double> killed_after_;  // seconds from the request to stop
+  std::optional<int> exit_;             // of the first process
   std::optional<Error> failure_;
 };
 
@@ -306,6 +306,7 @@ void Tracer::finish(Task& task, std::optional<std::int64_t> result) {
   Call call = *std::move(task.call);
   task.call.reset();
   call.result = result;
+  if (result && options_.phase) call.phase = options_.phase();  // as eBPF counts it: at the return
   if (result && *result > 0 && (clone_flags_of(call) & CLONE_UNTRACED) != 0 && recording_) {
     ++lost_tasks_;
   }
@@ -336,14 +337,15 @@ void Tracer::stop_when_due(double now) {
     const bool late = options_.time_limit && now - start_ >= *options_.time_limit;
     if (!late && !(options_.stop_requested && options_.stop_requested())) return;
     stopping_since_ = now;
-    if (!exit_) ::kill(first_, SIGTERM);
+    if (!exit_) ::kill(first_, options_.stop_signal);
   }
   if (exit_ && !asked_all_) {
     asked_all_ = true;
-    signal_processes(SIGTERM);
+    signal_processes(options_.stop_signal);
   }
-  if (now - *stopping_since_ >= kGrace && !tasks_.empty()) {
-    killed_ = true;
+  const bool kill_now = options_.kill_requested && options_.kill_requested();
+  if ((kill_now || now - *stopping_since_ >= kGrace) && !tasks_.empty()) {
+    if (!killed_after_) killed_after_ = now - *stopping_since_;
     signal_processes(SIGKILL);
   }
 }
@@ -376,14 +378,17 @@ evidence::Run Tracer::run(bool finished) const {
                                          [](const auto& loss) { return loss.second == 0; });
   run.timing = "perturbed";
   run.exit = exit_;
-  if (killed_) {
-    run.notes.push_back(format("still running {} seconds after SIGTERM, and killed", kGrace));
-  }
+  if (killed_after_) run.notes.push_back(killed_note(*killed_after_));
   run.syscalls = collector.observations();
   return run;
 }
 
 }  // namespace
+
+std::string killed_note(double seconds_after_stop) {
+  return format("killed: it was still running {:.1f} s after it was asked to stop",
+                seconds_after_stop);
+}
 
 Result<evidence::Run> record_ptrace(host::Launched child, const PtraceOptions& options) {
   return Tracer(std::move(child), options).record();

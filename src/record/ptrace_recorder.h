@@ -11,6 +11,7 @@
 // so here.
 #pragma once
 
+#include <csignal>
 #include <functional>
 #include <optional>
 #include <string>
@@ -26,9 +27,13 @@ namespace whittle::record {
 struct PtraceOptions {
   std::optional<double> time_limit;  // seconds; then the command is asked to stop
   // Asked every 100 ms or so. Once true the command is asked to stop: its first process gets
-  // SIGTERM, after that has gone the others too, and what is left after 10 seconds gets SIGKILL.
+  // the stop signal, after that has gone the others too, and what is left after 10 seconds, or once
+  // kill_requested says true, gets SIGKILL.
   std::function<bool()> stop_requested;
-  std::function<std::string()> phase;  // the phase now, for each call; without it: "startup"
+  std::function<bool()> kill_requested;
+  int stop_signal = SIGTERM;
+  // The phase now; without it: "startup". A call counts in the one in which it returns.
+  std::function<std::string()> phase;
   // About once a second: what is known so far, calls under way included; `complete` is false.
   std::function<void(const evidence::Run&)> checkpoint;
   // Whether a filter in force refused a call. Asked about calls that returned an error, their
@@ -51,5 +56,8 @@ struct PtraceOptions {
 // Errors: the kernel refuses to trace (kind environment), or the command could not be started.
 // REQUIRES: the calling thread has no other children; other threads may have.
 Result<evidence::Run> record_ptrace(host::Launched child, const PtraceOptions& options);
+
+// What the run of a command says that did not end when it was asked to.
+std::string killed_note(double seconds_after_stop);
 
 }  // namespace whittle::record

@@ -1,6 +1,5 @@
 #include "record/record.h"
 
-#include <poll.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "host/kernel.h"
 #include "host/launch.h"
 #include "record/ebpf_recorder.h"
+#include "record/orphans.h"
 #include "record/ptrace_recorder.h"
 #include "record/refusals.h"
 #include "record/session.h"
@@ -22,7 +22,7 @@ namespace whittle::record {
 
 namespace {
 
-constexpr double kGrace = 10;          // seconds from SIGTERM to SIGKILL
+constexpr double kKillLimit = 5;       // seconds that what was killed may take to go
 constexpr int kPollMilliseconds = 50;  // how often the end of the tree is looked for
 constexpr double kCheckpointSeconds = 1;
 
@@ -35,7 +35,8 @@ std::string random_id() {
   return id;
 }
 
-Result<host::Launched> launch_command(const RecordSpec& spec, evidence::Run& run) {
+Result<host::Launched> launch_command(const RecordSpec& spec, Session& session,
+                                      evidence::Run& run) {
   host::LaunchSpec launch;
   TRY_ASSIGN(launch.program, find_program(spec.command.at(0)));
   launch.argv = spec.command;
@@ -45,6 +46,7 @@ Result<host::Launched> launch_command(const RecordSpec& spec, evidence::Run& run
     launch.no_new_privileges = true;
     run.notes.emplace_back("no_new_privileges was on: set-id programs had no more privilege");
   }
+  TRY(session.prepare(launch));
   return host::launch(launch);
 }
 
@@ -66,46 +68,39 @@ class EbpfRecording {
   Result<evidence::Run> record() {
     TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open({}));
     if (spec_.filter) recorder.judge(judge_specs(*spec_.filter));
-    TRY_ASSIGN(host::Launched child, launch_command(spec_, run_));
+    TRY_ASSIGN(host::Launched child, launch_command(spec_, session_, run_));
     TRY(recorder.add(child.pidfd(), EbpfRecorder::Start::kAtExec));
     session_.start();
     TRY(child.release());
     TRY(follow(recorder, child));
     TRY(take(recorder, run_));
     run_.complete = nothing_lost(run_.lost);
+    if (killed_at_ != 0) run_.notes.push_back(killed_note(killed_at_ - asked_at_));
     if (recorder.live() != 0) {
       run_.notes.push_back(
-          format("{} tasks were still running when the recording ended", recorder.live()));
+          format("{} still running when the recording ended", plural(recorder.live(), "task")));
     }
     return std::move(run_);
   }
 
  private:
-  // Until the last task of the tree is gone, or the command has been stopped.
+  // Until the last task of the tree is gone, or will not go.
   Result<void> follow(EbpfRecorder& recorder, host::Launched& child) {
     double next_checkpoint = monotonic_seconds() + kCheckpointSeconds;
-    double stop_asked = 0;
-    bool ended = false;
-    while (!ended || recorder.live() != 0) {
+    while (ended_at_ == 0 || recorder.live() != 0) {
       recorder.set_phase(session_.phase());
-      std::array<pollfd, 2> polled = {
-          {{child.pidfd(), static_cast<short>(ended ? 0 : POLLIN), 0},
-           {recorder.events_fd(), POLLIN, 0}}};
       // A short run must not wait for a long poll: the tree is gone soon after the command.
-      ::poll(polled.data(), polled.size(),
-             ended && run_seconds_since_end() < 0.2 ? 1 : kPollMilliseconds);
+      const bool just_ended = ended_at_ != 0 && monotonic_seconds() - ended_at_ < 0.2;
+      session_.wait({ended_at_ == 0 ? child.pidfd() : -1, recorder.events_fd()},
+                    just_ended ? 1 : kPollMilliseconds);
       recorder.drain();  // soon: a stack can be read only while its process is there
-      if (!ended) {
-        if (const auto status = child.poll()) {
-          run_.exit = status->shell_code();
-          ended = true;
-          ended_at_ = monotonic_seconds();
-        }
-      }
+      look_at(child);
       if (session_.stop_requested()) {
-        if (ended) return {};
         recorder.set_phase(session_.phase());  // before the signal: what it causes is in it
-        stop(child, stop_asked);
+        end(child);
+        if (ended_at_ != 0 && killed_at_ != 0 && monotonic_seconds() - killed_at_ > kKillLimit) {
+          return {};
+        }
       }
       if (monotonic_seconds() >= next_checkpoint) {
         next_checkpoint = monotonic_seconds() + kCheckpointSeconds;
@@ -114,18 +109,31 @@ class EbpfRecording {
         session_.checkpoint(checkpoint);
       }
     }
+    orphans_.reap(0);
     return {};
   }
 
-  double run_seconds_since_end() const { return monotonic_seconds() - ended_at_; }
+  void look_at(host::Launched& child) {
+    orphans_.reap(ended_at_ == 0 ? child.pid() : 0);
+    if (ended_at_ != 0) return;
+    const auto status = child.poll();
+    if (!status) return;
+    run_.exit = status->shell_code();
+    ended_at_ = monotonic_seconds();
+  }
 
-  void stop(const host::Launched& child, double& asked) const {
-    const double now = monotonic_seconds();
-    if (asked == 0) {
-      asked = now;
-      ::kill(child.pid(), SIGTERM);
-    } else if (now - asked > kGrace || SignalCatcher::caught() > 1) {
-      ::kill(child.pid(), SIGKILL);
+  // The command is asked first, what it leaves behind when it has gone: it may need that to end.
+  void end(const host::Launched& child) {
+    if (asked_at_ == 0) {
+      asked_at_ = monotonic_seconds();
+      if (ended_at_ == 0) ::kill(child.pid(), spec_.stop_signal);
+    }
+    if (session_.kill_requested()) {
+      if (killed_at_ == 0) killed_at_ = monotonic_seconds();
+      orphans_.kill();
+      if (ended_at_ == 0) ::kill(child.pid(), SIGKILL);
+    } else if (ended_at_ != 0) {
+      orphans_.ask(spec_.stop_signal);
     }
   }
 
@@ -141,7 +149,10 @@ class EbpfRecording {
   const RecordSpec& spec_;
   Session& session_;
   evidence::Run run_;
-  double ended_at_ = 0;
+  Orphans orphans_;
+  double ended_at_ = 0;   // the command itself; 0: it runs
+  double asked_at_ = 0;   // it was sent the stop signal; 0: it was not
+  double killed_at_ = 0;  // likewise SIGKILL
 };
 
 // The name of a thread; empty once it is gone.
@@ -152,7 +163,7 @@ std::string comm_of(pid_t task) {
 
 Result<evidence::Run> record_by_ptrace(const RecordSpec& spec, Session& session,
                                        evidence::Run run) {
-  TRY_ASSIGN(host::Launched child, launch_command(spec, run));
+  TRY_ASSIGN(host::Launched child, launch_command(spec, session, run));
   session.start();
   const auto complete_identity = [&run](evidence::Run& recorded) {
     recorded.id = run.id;
@@ -162,6 +173,8 @@ Result<evidence::Run> record_by_ptrace(const RecordSpec& spec, Session& session,
   };
   PtraceOptions options;
   options.stop_requested = [&session] { return session.stop_requested(); };
+  options.kill_requested = [&session] { return session.kill_requested(); };
+  options.stop_signal = spec.stop_signal;
   options.phase = [&session] { return session.phase(); };
   options.checkpoint = [&](const evidence::Run& so_far) {
     evidence::Run checkpoint = so_far;
@@ -227,10 +240,9 @@ Result<Recorded> record(const RecordSpec& spec) {
     recorded.backend = "ptrace";
     TRY_ASSIGN(recorded.run, record_by_ptrace(spec, session, new_run(spec.command, spec.under)));
   }
-  if (!session.became_ready()) {
-    recorded.run.notes.emplace_back(
-        "it never became ready: all that came before the stop counts as start-up");
-  }
+  session.finish();
+  for (std::string& note : session.notes()) recorded.run.notes.push_back(std::move(note));
+  recorded.ready_after = session.ready_after();
   recorded.interrupted = SignalCatcher::caught() > 0;
   return recorded;
 }

@@ -12,20 +12,13 @@
 #include "evidence/evidence.h"
 #include "filter/program.h"
 #include "record/ebpf_recorder.h"
+#include "record/mark_pipe.h"
+#include "record/ready.h"
+#include "record/signals.h"
 
 namespace whittle::record {
 
 enum class Backend { kAuto, kEbpf, kPtrace };
-
-// When the workload counts as ready: "tcp:HOST:PORT" (a connection is accepted) or "exec:COMMAND"
-// (a shell command succeeds).
-struct ReadySpec {
-  enum class Kind { kTcp, kExec } kind = Kind::kTcp;
-  std::string host;  // kTcp
-  std::uint16_t port = 0;
-  std::string command;  // kExec
-};
-Result<ReadySpec> parse_ready(std::string_view text);
 
 struct RecordSpec {
   std::vector<std::string> command;
@@ -33,20 +26,27 @@ struct RecordSpec {
   std::string under = "none";             // the name of `filter`, for the evidence
   std::optional<filter::Program> filter;  // in force from before the command's execve
   std::optional<ReadySpec> ready;         // until then the phase is "startup", after it "ready"
+  double ready_limit = 60;                // seconds; not ready by then: a warning, and it goes on
+  MarkPipe* marks = nullptr;              // the caller's; names phases while the command runs
   std::optional<double> time_limit;       // seconds; then the command is asked to stop
-  std::optional<double> quiet;            // seconds without anything new; then likewise
+  std::optional<double> quiet;            // seconds without anything new; then likewise. With
+                                          // `ready`: from then on, or from its limit
+  int stop_signal = SIGTERM;              // by which it is asked to stop
   bool output_to_stderr = false;          // the command's standard output
-  // Called about once a second with what is known so far (complete is false).
-  std::function<void(const evidence::Run&)> checkpoint;
+  // Called about once a second with what is known so far (complete is false), and the phase.
+  std::function<void(const evidence::Run&, const std::string& phase)> checkpoint;
+  // What the user should know while the command runs.
+  std::function<void(const std::string&)> warn;
   // ptrace only: called for each call that `filter` refused.
   std::function<void(const JudgedCall&)> refused;
 };
 
 struct Recorded {
   evidence::Run run;
-  std::string backend;       // "eBPF" or "ptrace"
-  std::string reason;        // why that one
-  bool interrupted = false;  // a signal to us ended it
+  std::string backend;                // "eBPF" or "ptrace"
+  std::string reason;                 // why that one
+  bool interrupted = false;           // a signal to us ended it
+  std::optional<double> ready_after;  // seconds until it was ready
 };
 
 // Whether we have the privilege for the eBPF backend.
@@ -63,23 +63,11 @@ Choice choose_backend(Backend wanted);
 // A run with a fresh id that says what, when and where; everything observed is still empty.
 evidence::Run new_run(const std::vector<std::string>& command, const std::string& under);
 
-// While one lives, SIGINT, SIGTERM and SIGHUP are kept from killing us and counted instead.
-class SignalCatcher {
- public:
-  SignalCatcher();
-  ~SignalCatcher();
-  SignalCatcher(const SignalCatcher&) = delete;
-  SignalCatcher& operator=(const SignalCatcher&) = delete;
-  static int caught();  // how many came
-
- private:
-  struct sigaction interrupt_ = {};
-  struct sigaction terminate_ = {};
-  struct sigaction hangup_ = {};
-};
-
-// Runs the command to its end. SIGINT and SIGTERM to us end it well: the command is sent SIGTERM,
-// after 10 seconds SIGKILL, and the run is returned. REQUIRES: we are single-threaded.
+// Runs the command to its end. When a signal (SIGINT, SIGTERM, SIGHUP), a limit or quiet is to end
+// it, the command is sent the stop signal; when it has gone, what it left behind is sent it, too;
+// what is left after 10 seconds, or when SIGINT or SIGTERM comes again, is sent SIGKILL. The run is
+// returned all the same. What the command leaves behind without such an end is waited for.
+// REQUIRES: we are single-threaded, and this is the main thread.
 Result<Recorded> record(const RecordSpec& spec);
 
 }  // namespace whittle::record

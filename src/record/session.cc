@@ -1,72 +1,24 @@
 #include "record/session.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
+#include <utility>
 
 #include "base/clock.h"
-#include "base/fd.h"
-#include "base/process.h"
 #include "base/text.h"
 
 namespace whittle::record {
 
 namespace {
 
-volatile std::sig_atomic_t g_caught = 0;
-
-void count_signal(int) { g_caught = g_caught + 1; }
-
-// A numeric address as connect(2) takes it; its length is 0 for one that is not understood.
-struct Address {
-  sockaddr_storage storage = {};
-  socklen_t length = 0;
-};
-
-// Not getaddrinfo(3): in a static binary it needs the C library's shared parts at run time.
-Address parse_address(const std::string& host, std::uint16_t port) {
-  Address address;
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  if (::inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    address.length = sizeof(*v4);
-  } else if (::inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    address.length = sizeof(*v6);
-  }
-  return address;
-}
-
-bool accepts_connections(const std::string& host, std::uint16_t port) {
-  const Address address = parse_address(host, port);
-  const UniqueFd fd(
-      ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  // An address without a route fails at once, and leaves nothing in SO_ERROR.
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) !=
-          0 &&
-      errno != EINPROGRESS) {
-    return false;
-  }
-  pollfd polled = {fd.get(), POLLOUT, 0};
-  int error = 0;
-  socklen_t size = sizeof(error);
-  return ::poll(&polled, 1, 200) == 1 &&
-         ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
-}
-
-bool is_ready(const ReadySpec& spec) {
-  if (spec.kind == ReadySpec::Kind::kTcp) return accepts_connections(spec.host, spec.port);
-  CommandOptions options;
-  options.time_limit = 5;
-  const auto done = run_command({"sh", "-c", spec.command}, options);
-  return done && done->status.success();
-}
+constexpr double kGrace = 10;             // seconds from the stop signal to SIGKILL
+constexpr std::size_t kMostPhases = 30;   // EbpfRecorder::set_phase()
+constexpr std::size_t kMostWarnings = 8;  // kept until they are handed on
+constexpr int kSlice = 50;                // milliseconds between two looks at whether to go
 
 std::size_t distinct_of(const evidence::Run& run) {
   std::size_t distinct = run.syscalls.size();
@@ -78,89 +30,180 @@ std::size_t distinct_of(const evidence::Run& run) {
   return distinct;
 }
 
+// Signals are the main thread's: it acts on them at once.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
 }  // namespace
 
-Result<ReadySpec> parse_ready(std::string_view text) {
-  const std::string_view whole = text;
-  constexpr const char* kHint = "it is tcp:PORT, tcp:HOST:PORT (a numeric address) or exec:COMMAND";
-  ReadySpec spec;
-  if (text.starts_with("exec:") && text.size() > 5) {
-    spec.kind = ReadySpec::Kind::kExec;
-    spec.command = text.substr(5);
-    return spec;
-  }
-  if (text.starts_with("tcp:")) {
-    text.remove_prefix(4);
-    const auto colon = text.rfind(':');
-    const auto port = parse_u64(colon == std::string_view::npos ? text : text.substr(colon + 1));
-    spec.host = colon == std::string_view::npos ? "127.0.0.1" : std::string(text.substr(0, colon));
-    if (spec.host.starts_with('[') && spec.host.ends_with(']')) {
-      spec.host = spec.host.substr(1, spec.host.size() - 2);
-    }
-    if (port && *port >= 1 && *port <= 65535 && parse_address(spec.host, 1).length != 0) {
-      spec.port = static_cast<std::uint16_t>(*port);
-      return spec;
-    }
-  }
-  return input_error(format("--ready {} is not understood", printable(whole)), {}, kHint);
+Session::Session(const RecordSpec& spec)
+    : spec_(spec), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (spec_.marks != nullptr) spec_.marks->drain();
 }
-
-SignalCatcher::SignalCatcher() {
-  g_caught = 0;
-  struct sigaction action = {};
-  action.sa_handler = count_signal;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, &interrupt_);
-  sigaction(SIGTERM, &action, &terminate_);
-  sigaction(SIGHUP, &action, &hangup_);
-}
-
-SignalCatcher::~SignalCatcher() {
-  sigaction(SIGINT, &interrupt_, nullptr);
-  sigaction(SIGTERM, &terminate_, nullptr);
-  sigaction(SIGHUP, &hangup_, nullptr);
-}
-
-int SignalCatcher::caught() { return g_caught; }
-
-Session::Session(const RecordSpec& spec) : spec_(spec) {}
 
 Session::~Session() {
-  done_ = true;
-  if (watcher_.joinable()) watcher_.join();
+  checks_over_ = true;
+  if (readiness_.joinable()) readiness_.join();
+  if (mark_reader_.joinable()) mark_reader_.join();
+}
+
+Result<void> Session::prepare(host::LaunchSpec& launch) {
+  if (!spec_.ready || spec_.ready->kind != ReadySpec::Kind::kLog) return {};
+  TRY_ASSIGN(tap_, OutputTap::open(spec_.ready->pattern, spec_.output_to_stderr));
+  launch.output_to_stderr = false;
+  launch.output = tap_->output();
+  launch.errors = tap_->errors();
+  return {};
 }
 
 void Session::start() {
   started_ = monotonic_seconds();
   last_new_ = started_;
-  if (spec_.ready) watcher_ = std::thread([this] { watch_readiness(); });
+  if (tap_) {
+    tap_->start([this] { set_ready(); });
+  } else if (spec_.ready) {
+    readiness_ = std::thread([this] { watch_readiness(); });
+  }
+  if (spec_.marks != nullptr) mark_reader_ = std::thread([this] { watch_marks(); });
 }
 
 void Session::watch_readiness() {
-  // Signals are the main thread's: it acts on them at once.
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  while (!done_ && !ready_) {
-    if (is_ready(*spec_.ready)) {
-      ready_ = true;
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  block_signals();
+  while (!checks_over_) {
+    if (is_ready(*spec_.ready, checks_over_)) return set_ready();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+void Session::watch_marks() {
+  block_signals();
+  while (!checks_over_) {
+    pollfd polled = {spec_.marks->fd(), POLLIN, 0};
+    if (::poll(&polled, 1, kSlice) != 1) continue;
+    for (const std::string& name : spec_.marks->read()) mark(name);
+  }
+}
+
+void Session::set_ready() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!ready_after_) ready_after_ = seconds();
+    if (phase_ == "startup") phase_ = "ready";  // a mark's name stands
+  }
+  wake();
+}
+
+void Session::mark(const std::string& name) {
+  if (!is_phase_name(name)) {
+    return warn(
+        format("--marks: \"{}\" is no name of a phase: 1 to 64 of a-z, 0-9, _ and -, and "
+               "not \"runtime\"",
+               printable(name)));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    std::set<std::string> known = marks_;
+    known.insert({"startup", "ready", "stop", name});
+    if (known.size() <= kMostPhases) {
+      marks_.insert(name);
+      marked_ = true;
+      phase_ = name;
+      if (name == "ready" && !ready_after_) ready_after_ = seconds();
+      wake();
+      return;
     }
   }
+  warn(format("--marks: {} phases are there already: {} does not count", kMostPhases, name));
+}
+
+void Session::warn(std::string text) {
+  const std::lock_guard lock(mutex_);
+  if (warnings_.size() < kMostWarnings) warnings_.push_back(std::move(text));
+}
+
+void Session::wake() const { ::eventfd_write(woken_.get(), 1); }
+
+void Session::hand_on_warnings() {
+  std::vector<std::string> warnings;
+  {
+    const std::lock_guard lock(mutex_);
+    warnings.swap(warnings_);
+  }
+  if (!spec_.warn) return;
+  for (const std::string& text : warnings) spec_.warn(text);
 }
 
 std::string Session::phase() const {
   if (stopping_) return "stop";
-  return ready_ ? "ready" : "startup";
+  const std::lock_guard lock(mutex_);
+  return phase_;
+}
+
+std::optional<double> Session::ready_after() const {
+  const std::lock_guard lock(mutex_);
+  return ready_after_;
+}
+
+std::vector<std::string> Session::notes() const {
+  if (!spec_.ready) return {};
+  const std::lock_guard lock(mutex_);
+  if (ready_after_ && not_ready_in_time_) {
+    return {format("it was ready after {:.1f} s, later than the limit of {:g} s", *ready_after_,
+                   spec_.ready_limit)};
+  }
+  if (ready_after_) return {};
+  return {marked_ ? "it never became ready"
+                  : "it never became ready: all that came before the stop counts as start-up"};
+}
+
+void Session::wait(std::initializer_list<int> fds, int milliseconds) {
+  std::vector<pollfd> polled = {{woken_.get(), POLLIN, 0}};
+  for (const int fd : fds) polled.push_back({fd, POLLIN, 0});
+  ::poll(polled.data(), polled.size(), milliseconds);
+  eventfd_t times = 0;
+  if (polled[0].revents != 0) ::eventfd_read(woken_.get(), &times);
+}
+
+void Session::check_ready_limit(double now) {
+  if (!spec_.ready || not_ready_in_time_ || now - started_ < spec_.ready_limit || ready_after()) {
+    return;
+  }
+  not_ready_in_time_ = true;
+  warn(
+      format("not ready after {:g} s ({}): the recording goes on, and what is seen counts as "
+             "start-up until it is",
+             spec_.ready_limit, printable(spec_.ready->text)));
+}
+
+// While it starts it may well wait for something, quietly.
+bool Session::quiet_for_long(double now) const {
+  if (!spec_.quiet) return false;
+  if (!spec_.ready || not_ready_in_time_) return now - last_new_ >= *spec_.quiet;
+  const auto ready = ready_after();
+  return ready && now - std::max(last_new_, started_ + *ready) >= *spec_.quiet;
 }
 
 bool Session::stop_requested() {
   const double now = monotonic_seconds();
-  if (SignalCatcher::caught() > 0) stopping_ = true;
-  if (spec_.time_limit && now - started_ >= *spec_.time_limit) stopping_ = true;
-  if (spec_.quiet && now - last_new_ >= *spec_.quiet) stopping_ = true;
-  return stopping_;
+  if (!stopping_) check_ready_limit(now);
+  hand_on_warnings();
+  if (stopping_) return true;
+  const bool signalled = SignalCatcher::caught() > 0;
+  const bool late = spec_.time_limit && now - started_ >= *spec_.time_limit;
+  if (!signalled && !late && !quiet_for_long(now)) return false;
+  stop_asked_ = now;
+  enough_signals_ = signalled ? 2 : 1;
+  stopping_ = true;
+  checks_over_ = true;
+  return true;
+}
+
+bool Session::kill_requested() const {
+  return stopping_ && (monotonic_seconds() - stop_asked_ > kGrace ||
+                       SignalCatcher::insisted() >= enough_signals_);
 }
 
 void Session::checkpoint(const evidence::Run& run) {
@@ -169,9 +212,17 @@ void Session::checkpoint(const evidence::Run& run) {
     distinct_ = distinct;
     last_new_ = monotonic_seconds();
   }
-  if (spec_.checkpoint) spec_.checkpoint(run);
+  if (spec_.checkpoint) spec_.checkpoint(run, phase());
 }
 
 double Session::seconds() const { return monotonic_seconds() - started_; }
+
+void Session::finish() {
+  if (tap_) {
+    const int signals = SignalCatcher::caught();
+    tap_->finish([signals] { return SignalCatcher::caught() > signals; });
+  }
+  hand_on_warnings();
+}
 
 }  // namespace whittle::record

@@ -1,11 +1,27 @@
 // What both backends ask while the command runs: which phase is it, and should it stop?
+//
+//   Session session(spec);
+//   TRY(session.prepare(launch));
+//   ... fork ...
+//   session.start();
+//   ... until the tree has gone: wait(), phase(), stop_requested(), kill_requested(), checkpoint()
+//   ... session.finish();
+//
+// But for phase(), which any thread may ask, it belongs to the main thread.
 #pragma once
 
 #include <atomic>
+#include <initializer_list>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "base/fd.h"
+#include "host/launch.h"
+#include "record/output_tap.h"
 #include "record/record.h"
 
 namespace whittle::record {
@@ -17,30 +33,66 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Starts the clock and the readiness check. REQUIRES: called once, after the fork.
+  // Puts us between the command's output and ours, where readiness is a line of it.
+  Result<void> prepare(host::LaunchSpec& launch);
+  // Starts the clock, the readiness check and the marks. REQUIRES: called once, after the fork.
   void start();
-  // "startup", "ready", "stop"
+
+  // "startup", "ready", a mark's name, "stop".
   std::string phase() const;
-  // True when there was no readiness to wait for, too.
-  bool became_ready() const { return !spec_.ready || ready_; }
+  // Seconds from the start until it was ready; nullopt: it is not, or nothing was to say so.
+  std::optional<double> ready_after() const;
+  // What a reader of the run must know: that it was never ready, or late.
+  std::vector<std::string> notes() const;
+
+  // Returns when there is something to read from one of these (-1: none), when the phase has
+  // changed, when a signal has come, and at last after the time.
+  void wait(std::initializer_list<int> fds, int milliseconds);
   // True once the command is to be stopped: a signal, the time limit, or quiet for long enough.
+  // Hands on warnings, too.
   bool stop_requested();
+  // True once it is to be killed: the grace is over, or a second signal has come.
+  bool kill_requested() const;
   // Takes note of a checkpoint and hands it on to the caller of record().
   void checkpoint(const evidence::Run& run);
   double seconds() const;  // since start()
 
+  // Once the tree has gone: passes on the rest of its output, and the last warnings.
+  void finish();
+
  private:
   void watch_readiness();
+  void watch_marks();
+  void set_ready();
+  void mark(const std::string& name);
+  void warn(std::string text);  // from any thread
+  void wake() const;
+  void hand_on_warnings();
+  void check_ready_limit(double now);
+  bool quiet_for_long(double now) const;
 
   const RecordSpec& spec_;
   SignalCatcher signals_;
   double started_ = 0;
   std::size_t distinct_ = 0;  // calls and values of the last checkpoint
   double last_new_ = 0;       // when that grew
-  bool stopping_ = false;
-  std::atomic<bool> ready_{false};
-  std::atomic<bool> done_{false};
-  std::thread watcher_;
+  bool not_ready_in_time_ = false;
+  double stop_asked_ = 0;
+  int enough_signals_ = 0;  // so many of SIGINT and SIGTERM mean: kill
+
+  mutable std::mutex mutex_;  // of the next five
+  std::string phase_ = "startup";
+  std::optional<double> ready_after_;
+  std::set<std::string> marks_;
+  bool marked_ = false;
+  std::vector<std::string> warnings_;
+
+  UniqueFd woken_;  // an eventfd(2)
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> checks_over_{false};  // no more looks at whether it is ready
+  std::thread readiness_;
+  std::thread mark_reader_;
+  std::optional<OutputTap> tap_;
 };
 
 }  // namespace whittle::record

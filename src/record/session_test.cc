@@ -1,21 +1,27 @@
 #include "record/session.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <chrono>
+#include <csignal>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/file_system.h"
 #include "base/text.h"
 
 namespace whittle::record {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 // A TCP port of this host that refuses connections until listen() is called.
 class Port {
@@ -57,31 +63,6 @@ std::string phase_after_startup(const Session& session) {
   return session.phase();
 }
 
-TEST(ParseReady, TakesAPortAnAddressOrACommand) {
-  const auto port = parse_ready("tcp:80");
-  ASSERT_TRUE(port);
-  EXPECT_EQ(port->host, "127.0.0.1");
-  EXPECT_EQ(port->port, 80);
-  const auto address = parse_ready("tcp:[::1]:8080");
-  ASSERT_TRUE(address);
-  EXPECT_EQ(address->host, "::1");
-  EXPECT_EQ(address->port, 8080);
-  const auto command = parse_ready("exec:test -e x");
-  ASSERT_TRUE(command);
-  EXPECT_EQ(command->kind, ReadySpec::Kind::kExec);
-  EXPECT_EQ(command->command, "test -e x");
-}
-
-TEST(ParseReady, RefusesTheRestWithAHint) {
-  for (const char* text :
-       {"", "80", "tcp:", "tcp:0", "tcp:65536", "tcp:localhost:80", "exec:", "http://x"}) {
-    const auto ready = parse_ready(text);
-    ASSERT_FALSE(ready) << text;
-    EXPECT_THAT(ready.error().text(), HasSubstr(text)) << text;
-    EXPECT_THAT(ready.error().hint, HasSubstr("tcp:HOST:PORT")) << text;
-  }
-}
-
 TEST(Session, IsReadyWhenThePortTakesConnections) {
   Port port;
   const RecordSpec spec = with_ready(port.ready());
@@ -113,6 +94,161 @@ TEST(Session, IsReadyWhenTheCommandSucceeds) {
   EXPECT_EQ(never.phase(), "startup");
 }
 
+TEST(Session, IsReadyWhenALineOfTheOutputMatches) {
+  const RecordSpec spec = with_ready("log:^up and [a-z]+$");
+  Session session(spec);
+  host::LaunchSpec launch;
+  ASSERT_TRUE(session.prepare(launch));
+  const UniqueFd errors(::dup(launch.errors));
+  session.start();
+  EXPECT_EQ(session.phase(), "startup");
+  EXPECT_EQ(::write(errors.get(), "up and running\n", 15), 15);
+  EXPECT_EQ(phase_after_startup(session), "ready");
+  EXPECT_TRUE(session.ready_after());
+  EXPECT_TRUE(session.notes().empty());
+}
+
+TEST(Session, SaysThatItIsNotReadyInTimeAndGoesOn) {
+  Port port;
+  RecordSpec spec = with_ready(port.ready());
+  spec.ready_limit = 0.05;
+  std::vector<std::string> warnings;
+  spec.warn = [&](const std::string& text) { warnings.push_back(text); };
+  Session session(spec);
+  session.start();
+  EXPECT_FALSE(session.stop_requested());
+  EXPECT_THAT(warnings, IsEmpty());
+  wait(60);
+  EXPECT_FALSE(session.stop_requested());
+  EXPECT_FALSE(session.stop_requested());
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("not ready after 0.05 s (tcp:")));
+  EXPECT_THAT(session.notes(), ElementsAre(HasSubstr("never became ready")));
+  port.listen();
+  EXPECT_EQ(phase_after_startup(session), "ready");
+  EXPECT_THAT(session.notes(), ElementsAre(HasSubstr("later than the limit")));
+}
+
+// A FIFO for marks, and a session that reads it.
+class Marked {
+ public:
+  Marked()
+      : directory_(*TemporaryDirectory::create("whittle-test")),
+        path_(directory_.path() + "/marks"),
+        pipe_(*MarkPipe::open(path_)) {
+    spec_.marks = &pipe_;
+    spec_.warn = [this](const std::string& text) { warnings.push_back(text); };
+  }
+  void write(std::string_view text) const {
+    const UniqueFd fd(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
+    EXPECT_EQ(::write(fd.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  // Waits until the session is in this phase.
+  bool comes_to(Session& session, const std::string& phase) const {
+    const double start = monotonic_seconds();
+    while (session.phase() != phase && monotonic_seconds() - start < 10) session.wait({}, 100);
+    return session.phase() == phase;
+  }
+  RecordSpec& spec() { return spec_; }
+
+  std::vector<std::string> warnings;
+
+ private:
+  TemporaryDirectory directory_;
+  std::string path_;
+  MarkPipe pipe_;
+  RecordSpec spec_;
+};
+
+TEST(Session, TakesItsPhaseFromTheLastMark) {
+  Marked marked;
+  marked.write("of-an-earlier-run\n");
+  Session session(marked.spec());
+  session.start();
+  EXPECT_EQ(session.phase(), "startup");
+  marked.write("ready\n");
+  EXPECT_TRUE(marked.comes_to(session, "ready"));
+  EXPECT_TRUE(session.ready_after());
+  marked.write("reload\nload_2\n");
+  EXPECT_TRUE(marked.comes_to(session, "load_2"));
+  marked.write("Not A Name\nruntime\nlast\n");
+  EXPECT_TRUE(marked.comes_to(session, "last"));
+  EXPECT_FALSE(session.stop_requested());
+  EXPECT_THAT(marked.warnings, ElementsAre(HasSubstr("Not A Name"), HasSubstr("runtime")));
+}
+
+TEST(Session, KeepsAMarkWhenItBecomesReady) {
+  Marked marked;
+  marked.spec().ready = *parse_ready("exec:sleep 0.2");
+  Session session(marked.spec());
+  session.start();
+  marked.write("warm-up\n");
+  EXPECT_TRUE(marked.comes_to(session, "warm-up"));
+  const double start = monotonic_seconds();
+  while (!session.ready_after() && monotonic_seconds() - start < 10) wait(5);
+  EXPECT_TRUE(session.ready_after());
+  EXPECT_EQ(session.phase(), "warm-up");
+}
+
+TEST(Session, TakesThirtyPhasesAndNoMore) {
+  Marked marked;
+  Session session(marked.spec());
+  session.start();
+  std::string names;
+  for (int i = 0; i < 27; ++i) names += format("p{}\n", i);  // beside startup, ready and stop
+  marked.write(names);
+  EXPECT_TRUE(marked.comes_to(session, "p26"));
+  marked.write("too-many\np3\n");
+  EXPECT_TRUE(marked.comes_to(session, "p3"));
+  EXPECT_FALSE(session.stop_requested());
+  EXPECT_THAT(marked.warnings, ElementsAre(HasSubstr("too-many")));
+}
+
+TEST(Session, StopsAtTheFirstSignalAndKillsAtTheSecond) {
+  const RecordSpec spec;
+  Session session(spec);
+  session.start();
+  EXPECT_FALSE(session.stop_requested());
+  ::raise(SIGHUP);
+  EXPECT_TRUE(session.stop_requested());
+  ::raise(SIGHUP);  // a terminal that goes may send it twice
+  ::raise(SIGTERM);
+  EXPECT_FALSE(session.kill_requested());
+  ::raise(SIGINT);
+  EXPECT_TRUE(session.kill_requested());
+}
+
+TEST(Session, KillsAtTheFirstSignalOnceTheTimeIsOver) {
+  RecordSpec spec;
+  spec.time_limit = 0;
+  Session session(spec);
+  session.start();
+  EXPECT_TRUE(session.stop_requested());
+  EXPECT_FALSE(session.kill_requested());
+  ::raise(SIGINT);
+  EXPECT_TRUE(session.kill_requested());
+}
+
+TEST(SignalCatcher, GoesOnCountingInTheLifeOfAnother) {
+  const SignalCatcher outer;
+  ::raise(SIGTERM);
+  {
+    const SignalCatcher inner;
+    EXPECT_EQ(SignalCatcher::caught(), 1);
+  }
+  ::raise(SIGINT);
+  EXPECT_EQ(SignalCatcher::caught(), 2);
+}
+
+TEST(SignalCatcher, LeavesAnIgnoredHangupAlone) {
+  std::signal(SIGHUP, SIG_IGN);
+  {
+    const SignalCatcher catcher;
+    ::raise(SIGHUP);
+    EXPECT_EQ(SignalCatcher::caught(), 0);
+  }
+  EXPECT_EQ(std::signal(SIGHUP, SIG_DFL), SIG_IGN);
+}
+
 TEST(Session, StopsAtTheTimeLimit) {
   RecordSpec spec;
   spec.time_limit = 0.2;
@@ -137,6 +273,21 @@ TEST(Session, StopsWhenNothingNewCame) {
   EXPECT_FALSE(session.stop_requested());
   wait(210);
   session.checkpoint(run);  // nothing new in it
+  EXPECT_TRUE(session.stop_requested());
+}
+
+TEST(Session, IsNotQuietBeforeItIsReady) {
+  Port port;
+  RecordSpec spec = with_ready(port.ready());
+  spec.quiet = 0.1;
+  Session session(spec);
+  session.start();
+  wait(120);
+  EXPECT_FALSE(session.stop_requested());
+  port.listen();
+  EXPECT_EQ(phase_after_startup(session), "ready");
+  EXPECT_FALSE(session.stop_requested());
+  wait(120);
   EXPECT_TRUE(session.stop_requested());
 }
 

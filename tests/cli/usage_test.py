@@ -33,6 +33,9 @@ for verb in VERBS:
     assert text.startswith(f"whittle {verb}: ") and "\nUsage\n" in text and "\nOptions\n" in text
     assert "\x1b" not in text  # not a terminal
 
+text = whittle("help", "help").stdout
+assert text == whittle("help", "--help").stdout and text.startswith("whittle help: "), text
+
 print("usage errors suggest what was meant")
 assert "did you mean `whittle record`?" in usage_error("recrod", "--", "true")
 assert "did you mean `whittle --version`?" in usage_error("--versoin")
@@ -100,3 +103,21 @@ assert complete("probe", "p.json", "--runtime", "r") == ["runc"]
 assert complete("record", "-o", "") == []   # files, by bash's default
 assert complete("record", "--", "--b") == []  # the command's own words
 assert complete("help", "mer") == ["merge"]
+assert complete("record", "--under", "") == ["fallbacks", "docker", "containerd", "podman", "cri-o", "none"]
+assert complete("record", "--stop-signal", "Q") == ["QUIT"]
+assert complete("record", "--backend", "=", "pt") == ["ptrace"]
+assert complete("record", "--backend", "=") == ["auto", "ebpf", "ptrace"]
+assert complete("eval", "p.json", "openat", "--arch", "aa") == ["aarch64"]
+assert complete("generate", "--allow", "unsh") == ["unshare"]
+assert complete("baseline", "") == ["list", "show"]
+assert complete("syscall", "clone") == ["clone", "clone3"]
+# Every option that takes a value has something to offer, or files.
+for verb in VERBS:
+    for option in re.findall(r"^ +(?:-., )?(--[a-z-]+) [A-Z]", whittle("help", verb).stdout, re.MULTILINE):
+        complete(verb, option, "")
+
+print("usage of record is checked before anything starts")
+for options in (["--ready", "tcp:0"], ["--ready", "log:("], ["--ready", "http://example.org/"], ["--ready", "https://127.0.0.1/"],
+                ["--ready", "soon"], ["--ready-limit", "3s"], ["--ready", "tcp:1", "--ready-limit", "soon"],
+                ["--stop-signal", "NOPE"], ["--marks", "/etc/passwd"], ["--for", "-1s"]):
+    usage_error("record", *options, "--", "sh", "-c", "echo started; echo started >&2")
