@@ -15,6 +15,8 @@
 /* What the cgroup, or the nearest one above it that is followed, is followed for. */
 static __always_inline struct recorder_followed *followed(struct cgroup *cgroup)
 {
+	if (!cgroup)
+		return 0;
 	struct recorder_cgroup key = {.hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id)};
 
 	for (int i = 0; i < CGROUP_DEPTH; i++) {
@@ -53,14 +55,15 @@ static __always_inline bool is_below(struct cgroup *cgroup, const struct recorde
 	return false;
 }
 
-static __always_inline bool is_in_cgroup(struct task_struct *task, const struct recorder_cgroup *wanted)
+/* The cgroup of a task in a hierarchy. */
+static __always_inline struct cgroup *cgroup_of(struct task_struct *task, __u32 hierarchy)
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
 
 	if (!set)
-		return false;
-	if (wanted->hierarchy == 0)
-		return is_below(BPF_CORE_READ(set, dfl_cgrp), wanted);
+		return 0;
+	if (hierarchy == 0)
+		return BPF_CORE_READ(set, dfl_cgrp);
 	/* The subsystems that are mounted together have one hierarchy. */
 	__u32 subsystems = bpf_core_field_size(set->subsys) / sizeof(void *);
 	void *base = (void *)set + bpf_core_field_offset(set->subsys);
@@ -73,10 +76,10 @@ static __always_inline bool is_in_cgroup(struct task_struct *task, const struct 
 		bpf_probe_read_kernel(&state, sizeof(state), base + i * sizeof(void *));
 		struct cgroup *cgroup = state ? BPF_CORE_READ(state, cgroup) : 0;
 
-		if (cgroup && (__u32)BPF_CORE_READ(cgroup, root, hierarchy_id) == wanted->hierarchy)
-			return is_below(cgroup, wanted);
+		if (cgroup && (__u32)BPF_CORE_READ(cgroup, root, hierarchy_id) == hierarchy)
+			return cgroup;
 	}
-	return false;
+	return 0;
 }
 
 static __always_inline void add_live(__u32 source, __s64 change)
@@ -95,7 +98,7 @@ static __always_inline void forget(struct recorder_task *state)
 }
 
 /* Begins to record a task that is not recorded yet; false when there is no memory for it. */
-static __always_inline bool follow(struct task_struct *task, __u32 source, __u32 flags)
+static __always_inline bool follow(struct task_struct *task, __u32 source, __u32 hierarchy, __u32 flags)
 {
 	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
@@ -106,6 +109,7 @@ static __always_inline bool follow(struct task_struct *task, __u32 source, __u32
 	if (state->flags)
 		return false;
 	state->source = source;
+	state->hierarchy = hierarchy;
 	state->base_filters = task->seccomp.filter_count.counter;
 	state->flags = flags;
 	add_live(source, 1);
@@ -115,20 +119,21 @@ static __always_inline bool follow(struct task_struct *task, __u32 source, __u32
 /* The task has come into a cgroup, by being put there or by having been cloned into it. */
 static __always_inline void on_enter(struct task_struct *task, struct cgroup *cgroup)
 {
+	__u32 hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
 	struct recorder_followed *into = followed(cgroup);
 	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
 
 	if (!into) {
-		if (state && (state->flags & RECORDER_BY_CGROUP))
+		/* A move in another hierarchy says nothing about the one that it is followed by. */
+		if (state && (state->flags & RECORDER_BY_CGROUP) && state->hierarchy == hierarchy)
 			forget(state);
 		return;
 	}
 	__u32 main = into->main;
+	__u32 source = main;
 
-	if (main >= RECORDER_SOURCES)
-		return;
-	__u32 source = control.started[main] ? into->exec : main;
-
+	if (main < RECORDER_SOURCES && control.started[main])
+		source = into->exec;
 	if (state && state->flags) {
 		/* From one cgroup below the followed one to another: it stays what it is. */
 		if (!(state->flags & RECORDER_BY_CGROUP) || state->source == into->main ||
@@ -136,7 +141,54 @@ static __always_inline void on_enter(struct task_struct *task, struct cgroup *cg
 			return;
 		forget(state);
 	}
-	follow(task, source, RECORDER_BY_CGROUP | RECORDER_UNTIL_EXEC | RECORDER_UNTIL_FILTER);
+	follow(task, source, hierarchy, RECORDER_BY_CGROUP | RECORDER_UNTIL_EXEC | RECORDER_UNTIL_FILTER);
+}
+
+/* Gives a cgroup on trial a free pair of sources; RECORDER_UNDECIDED when there is none. */
+static __always_inline __u32 take_pair(struct recorder_followed *into)
+{
+	for (__u32 i = 0; i + 1 < RECORDER_SOURCES; i++) {
+		if (__sync_val_compare_and_swap(&control.trial[i], 1, 0) != 1)
+			continue;
+		__u32 other = __sync_val_compare_and_swap(&into->main, RECORDER_UNDECIDED, i);
+
+		if (other == RECORDER_UNDECIDED) {
+			into->exec = i + 1;
+			return i;
+		}
+		control.trial[i] = 1; /* another CPU was first */
+		return other;
+	}
+	return RECORDER_UNDECIDED;
+}
+
+/*
+ * The task begins to count. One from a cgroup on trial gets its source only now: most cgroups have
+ * been dropped by the user side before anything runs in them, and take none. False when its cgroup
+ * has been dropped, or nothing is free.
+ */
+static __noinline bool decide(struct task_struct *task, struct recorder_task *state)
+{
+	if (state->source != RECORDER_UNDECIDED)
+		return true;
+	struct recorder_followed *into = followed(cgroup_of(task, state->hierarchy));
+
+	if (!into) {
+		state->flags = 0;
+		return false;
+	}
+	__u32 main = into->main;
+
+	if (main >= RECORDER_SOURCES)
+		main = take_pair(into);
+	if (main >= RECORDER_SOURCES) {
+		__sync_fetch_and_add(&control.lost_cgroups, 1);
+		state->flags = 0;
+		return false;
+	}
+	state->source = control.started[main] ? main + 1 : main;
+	add_live(state->source, 1);
+	return true;
 }
 
 static __always_inline bool descends_from(struct task_struct *task, __u32 tgid)

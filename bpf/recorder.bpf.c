@@ -33,6 +33,7 @@
 
 #include "recorder.h"
 
+#define AT_EMPTY_PATH 0x1000 /* include/uapi/linux/fcntl.h */
 #define SIGSTOP 19
 #define SIGSYS 31
 
@@ -114,6 +115,8 @@ static __always_inline bool counts(struct task_struct *task, struct recorder_tas
 		return false;
 	if ((__u32)task->seccomp.filter_count.counter <= state->base_filters)
 		return false;
+	if (!decide(task, state))
+		return false;
 	state->flags &= RECORDER_BY_CGROUP;
 	state->flags |= RECORDER_COUNTING | RECORDER_IN_RUNTIME;
 	return !is_filter_load(call); /* the call that loaded the filter was not under it yet */
@@ -190,21 +193,37 @@ static __always_inline void count_without_result(void *ctx, struct recorder_task
 		take_first_stack(ctx, cell, at_exec);
 }
 
+/* execveat(descriptor, "", argv, envp, AT_EMPTY_PATH) */
+static __always_inline bool is_exec_of_descriptor(struct pt_regs *regs, struct call call)
+{
+	__u64 arguments[6];
+
+	if (call.nr != (call.abi == RECORDER_X86 ? 358 : call.abi == RECORDER_X32 ? 545 : 322))
+		return false;
+	read_arguments(regs, call.abi, arguments);
+	return arguments[4] & AT_EMPTY_PATH;
+}
+
 /* A successful exec, still with the number that was asked for. */
 static __always_inline void on_exec(void *ctx, struct task_struct *task, struct recorder_task *state,
-				    struct call call, bool at_exec)
+				    struct call call, bool anew, bool at_exec)
 {
-	if ((state->flags & RECORDER_BY_CGROUP) && state->source < RECORDER_SOURCES)
-		control.started[state->source] = 1;
 	/* A filter may have come into force in the runtime: that this is its exec is to be known. */
 	bool counting = counts(task, state, call);
 
 	if (!counting && (state->flags & RECORDER_UNTIL_EXEC)) {
+		/* runc starts itself anew from a descriptor, maybe in the container's cgroup already. */
+		if ((state->flags & RECORDER_BY_CGROUP) && anew)
+			return;
+		if (!decide(task, state))
+			return;
 		state->flags = RECORDER_COUNTING | (state->flags & RECORDER_BY_CGROUP);
 		counting = true;
 	}
 	if (!counting)
 		return;
+	if ((state->flags & RECORDER_BY_CGROUP) && state->source < RECORDER_SOURCES)
+		control.started[state->source] = 1;
 	count_without_result(ctx, state, call, at_exec);
 	if (!(state->flags & RECORDER_IN_RUNTIME))
 		return;
@@ -224,8 +243,9 @@ int BPF_PROG(on_prepare_exec, struct task_struct *task, struct linux_binprm *bpr
 	if (!state || !state->flags)
 		return 0;
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct call call = call_of(task, regs->orig_ax);
 
-	on_exec(ctx, task, state, call_of(task, regs->orig_ax), true);
+	on_exec(ctx, task, state, call, is_exec_of_descriptor(regs, call), true);
 	return 0;
 }
 
@@ -243,6 +263,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
 	if (is_exec(call)) {
 		state->exec_abi = call.abi;
 		state->exec_nr = call.nr;
+		state->exec_anew = is_exec_of_descriptor(regs, call);
 	}
 	return 0;
 }
@@ -255,7 +276,8 @@ int BPF_PROG(on_process_exec, struct task_struct *task)
 
 	if (!state || !state->flags)
 		return 0;
-	on_exec(ctx, task, state, (struct call){.abi = state->exec_abi, .nr = state->exec_nr}, true);
+	on_exec(ctx, task, state, (struct call){.abi = state->exec_abi, .nr = state->exec_nr},
+		state->exec_anew, true);
 	return 0;
 }
 
@@ -267,6 +289,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (state && state->flags) {
 		struct recorder_task copy = {.flags = state->flags,
 					     .source = state->source,
+					     .hierarchy = state->hierarchy,
 					     .base_filters = state->base_filters};
 
 		if (bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE))
@@ -325,27 +348,27 @@ int BPF_PROG(on_mkdir, struct cgroup *cgroup, const char *path)
 {
 	struct recorder_cgroup key = {.hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id)};
 
-	if (!control.watch || key.hierarchy != control.watch_hierarchy || followed(cgroup))
+	if (!control.watch || key.hierarchy != control.watch_hierarchy)
 		return 0;
-	key.id = BPF_CORE_READ(cgroup, kn, id);
-	for (__u32 i = 0; i < RECORDER_SOURCES; i++) {
-		if (__sync_val_compare_and_swap(&control.trial[i], 1, 0) != 1)
-			continue;
-		struct recorder_followed both = {.main = i, .exec = i + 1};
-		struct recorder_cgroup_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct recorder_followed *above = followed(cgroup);
 
-		if (!event)
-			break;
-		event->type = RECORDER_CGROUP_EVENT;
-		event->main = both.main;
-		event->exec = both.exec;
-		event->cgroup = key;
-		bpf_probe_read_kernel_str(event->path, sizeof(event->path), path);
-		bpf_map_update_elem(&cgroups, &key, &both, BPF_ANY);
-		bpf_ringbuf_submit(event, 0);
+	/* A container that runs may have cgroups of its own. */
+	if (above && above->main < RECORDER_SOURCES && control.started[above->main])
+		return 0;
+	struct recorder_followed both = {.main = RECORDER_UNDECIDED, .exec = RECORDER_UNDECIDED};
+	struct recorder_cgroup_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		__sync_fetch_and_add(&control.lost_cgroups, 1);
 		return 0;
 	}
-	__sync_fetch_and_add(&control.lost_cgroups, 1);
+	key.id = BPF_CORE_READ(cgroup, kn, id);
+	event->type = RECORDER_CGROUP_EVENT;
+	event->cgroup = key;
+	bpf_probe_read_kernel_str(event->path, sizeof(event->path), path);
+	if (bpf_map_update_elem(&cgroups, &key, &both, BPF_ANY))
+		__sync_fetch_and_add(&control.lost_cgroups, 1);
+	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 
@@ -364,12 +387,14 @@ int mark_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	struct recorder_cgroup wanted = control.mark_cgroup;
+	__u32 hierarchy = 0;
 	__u32 source = control.mark_source;
 	__u32 flags = RECORDER_COUNTING;
 	bool descends = descends_from(task, control.mark_tgid);
 
 	if (control.mark == RECORDER_MARK_CGROUP) {
-		if (!is_in_cgroup(task, &wanted))
+		hierarchy = wanted.hierarchy;
+		if (!is_below(cgroup_of(task, hierarchy), &wanted))
 			return 0;
 		if (!descends)
 			source = control.mark_exec;
@@ -377,7 +402,7 @@ int mark_tasks(struct bpf_iter__task *ctx)
 	} else if (!descends) {
 		return 0;
 	}
-	if (follow(task, source, flags))
+	if (follow(task, source, hierarchy, flags))
 		__sync_fetch_and_add(&control.marked, 1);
 	return 0;
 }

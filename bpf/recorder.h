@@ -24,7 +24,7 @@ enum recorder_abi { RECORDER_X86_64 = 0, RECORDER_X86 = 1, RECORDER_X32 = 2, REC
 #define RECORDER_TUPLE 3 /* arguments of one unit, at most */
 #define RECORDER_STACKS 60 /* of one spec: how many values are kept with a stack */
 #define RECORDER_MAP_ENTRIES 16384
-#define RECORDER_CGROUPS 64
+#define RECORDER_CGROUPS 1024
 
 /* Whether a call is kept for judgement, with its result and those arguments that the filter looks at. */
 enum recorder_judge {
@@ -123,10 +123,12 @@ enum recorder_task_flags {
 
 struct recorder_task {
 	__u32 flags; /* 0: not recorded (any more) */
-	__u32 source;
+	__u32 source; /* or RECORDER_UNDECIDED: that of its cgroup, once it begins to count */
+	__u32 hierarchy; /* RECORDER_BY_CGROUP: of the cgroup that it is followed by */
 	__u32 base_filters; /* RECORDER_UNTIL_FILTER: how many it was under already */
 	__u32 exec_abi; /* of the execve under way, where the kernel has no sched_prepare_exec */
 	__u32 exec_nr;
+	__u32 exec_anew; /* and whether it runs a program from a descriptor */
 	__u32 returned_number; /* the last judged call that returned its own number, plus one */
 };
 
@@ -140,6 +142,8 @@ struct recorder_followed {
 	__u32 main; /* source of the first task that enters, and of its children */
 	__u32 exec; /* source of tasks that enter once a program has started there */
 };
+/* As main and exec: a new cgroup on trial, which takes a pair of sources when a task of it begins to count. */
+#define RECORDER_UNDECIDED 0xffffffffU
 
 /* What goes through the ring `events`. */
 enum recorder_event_type { RECORDER_STACK_EVENT = 1, RECORDER_CGROUP_EVENT = 2 };
@@ -178,8 +182,6 @@ struct recorder_stack_event {
 /* A cgroup that was made, and is followed on trial. */
 struct recorder_cgroup_event {
 	__u32 type;
-	__u32 main;
-	__u32 exec;
 	__u32 unused;
 	struct recorder_cgroup cgroup;
 	char path[512]; /* in its hierarchy; "..." of a longer one is cut */
@@ -216,10 +218,10 @@ struct recorder_control {
 	__u64 lost_others;    /* kernel: calls with large numbers that found no room */
 	__u64 lost_judged;    /* kernel: refusals that found no room */
 	__u64 lost_stacks;    /* kernel: stacks that found no room in the ring */
-	__u64 lost_cgroups;   /* kernel: new cgroups that could not be followed: no free source */
+	__u64 lost_cgroups;   /* kernel: tasks of new cgroups that could not be followed: no free source, or no room */
 	__u64 live[RECORDER_SOURCES]; /* kernel: recorded tasks that have not exited; user: +1 for a target */
 	__u32 started[RECORDER_SOURCES]; /* kernel: a task that entered its cgroup has made its first exec */
-	__u32 trial[RECORDER_SOURCES]; /* sources free for new cgroups, as main; user: 1 free, kernel: 0 */
+	__u32 trial[RECORDER_SOURCES]; /* sources free for new cgroups, as main; user: 1 free, kernel: 0 taken */
 	__u32 distinct[RECORDER_CELLS * RECORDER_SPECS]; /* kernel: over RECORDER_VALUES: open */
 	__u32 shown[RECORDER_CELLS];    /* kernel: occurrences kept with all arguments */
 	__u32 met[RECORDER_CELLS];      /* kernel: the call was made */

@@ -378,11 +378,21 @@ void EbpfRecorder::stop_watching() {
   __atomic_store_n(&state_->maps.control->watch, 0, __ATOMIC_RELEASE);
 }
 
-Result<void> EbpfRecorder::release(Cgroup cgroup, Source main) {
+std::optional<EbpfRecorder::Source> EbpfRecorder::main_of(Cgroup cgroup) const {
   const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
-  bpf_map_delete_elem(state_->maps.cgroups, &key);
+  recorder_followed value = {};
+  if (bpf_map_lookup_elem(state_->maps.cgroups, &key, &value) != 0) return std::nullopt;
+  if (value.main == RECORDER_UNDECIDED) return std::nullopt;
+  return value.main;
+}
+
+Result<void> EbpfRecorder::release(Cgroup cgroup) {
+  const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
+  recorder_followed value = {};
+  if (bpf_map_lookup_and_delete_elem(state_->maps.cgroups, &key, &value) != 0) return {};
+  if (value.main == RECORDER_UNDECIDED) return {};
   recorder_control& control = *state_->maps.control;
-  for (const Source source : {main, main + 1}) {
+  for (const Source source : {value.main, value.main + 1}) {
     control.mark = RECORDER_MARK_CLEAR;
     control.mark_source = source;
     TRY(mark_tasks());
@@ -390,7 +400,7 @@ Result<void> EbpfRecorder::release(Cgroup cgroup, Source main) {
     std::erase_if(state_->stacks,
                   [&](const auto& entry) { return entry.first / RECORDER_SLOTS == source; });
   }
-  __atomic_store_n(&control.trial[main], 1, __ATOMIC_RELEASE);
+  __atomic_store_n(&control.trial[value.main], 1, __ATOMIC_RELEASE);
   return {};
 }
 
@@ -417,8 +427,7 @@ void EbpfRecorder::State::take(const recorder_stack_event& event) {
 
 void EbpfRecorder::State::take(const recorder_cgroup_event& event) {
   new_cgroups.push_back({{event.cgroup.hierarchy, event.cgroup.id},
-                         std::string(event.path, strnlen(event.path, sizeof(event.path))),
-                         event.main});
+                         std::string(event.path, strnlen(event.path, sizeof(event.path)))});
 }
 
 std::vector<EbpfRecorder::NewCgroup> EbpfRecorder::drain() {

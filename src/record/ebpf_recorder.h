@@ -122,18 +122,19 @@ class EbpfRecorder {
   // True once after a process with several threads has entered a cgroup that is followed.
   bool rescan_wanted();
 
-  // From now on each new cgroup of the hierarchy is followed on trial, on the next free pair of
-  // sources (main, main + 1) of those given by their mains. drain() tells of it; the user keeps it,
-  // or gives the pair back with release(). More new cgroups than free pairs: lost "cgroups".
+  // From now on each new cgroup of the hierarchy is followed on trial; drain() tells of it. When a
+  // task of it begins to count it takes a free pair of sources (main, main + 1) of those given by
+  // their mains. The user keeps it, or drops it with release(). No free pair: lost "cgroups".
   Result<void> watch_new_cgroups(std::uint32_t hierarchy, std::span<const Source> mains);
   void stop_watching();
-  // Stops to follow the cgroup, forgets what its pair of sources counted, and frees the pair.
-  Result<void> release(Cgroup cgroup, Source main);
+  // The pair that a cgroup on trial has taken, by its main; nullopt: nothing counts there yet.
+  std::optional<Source> main_of(Cgroup cgroup) const;
+  // Follows the cgroup no more, forgets what its pair of sources counted, and frees the pair.
+  Result<void> release(Cgroup cgroup);
 
   struct NewCgroup {
     Cgroup cgroup;
-    std::string path;  // in its hierarchy
-    Source main = 0;
+    std::string path;  // in its hierarchy; cut after 511 bytes
   };
   // Takes what the kernel has sent meanwhile: keeps the stacks, gives the new cgroups.
   std::vector<NewCgroup> drain();
