@@ -33,7 +33,7 @@ static __noinline int add_value(void *ctx, __u32 cell, __u32 spec, const struct 
 		return 0;
 	}
 	if (control.stacks && before < RECORDER_STACKS)
-		take_stack(ctx, cell, spec, value, false);
+		take_stack(ctx, cell, spec, value);
 	return 1;
 }
 

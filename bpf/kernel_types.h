@@ -81,6 +81,10 @@ struct signal_struct {
 	int nr_threads;
 };
 
+struct mm_struct {
+	unsigned long start_stack;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct seccomp seccomp;
@@ -91,6 +95,7 @@ struct task_struct {
 	unsigned int flags;
 	struct task_struct *real_parent;
 	struct css_set *cgroups;
+	struct mm_struct *mm;
 	struct signal_struct *signal;
 	char comm[16];
 };

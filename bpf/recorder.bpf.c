@@ -160,7 +160,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	if (!total || slot >= RECORDER_SLOTS)
 		return 0;
 	if (total->count == 1)
-		take_first_stack(ctx, cell, false);
+		take_first_stack(ctx, cell);
 	const struct recorder_call *how = &control.calls[slot];
 
 	if (!how->specs && how->judge == RECORDER_NO_JUDGE)
@@ -181,7 +181,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 }
 
 static __always_inline void count_without_result(void *ctx, struct recorder_task *state,
-						 struct call call, bool at_exec)
+						 struct call call)
 {
 	__u32 cell = state->source * RECORDER_SLOTS + call.abi * RECORDER_NUMBERS + call.nr;
 
@@ -190,7 +190,7 @@ static __always_inline void count_without_result(void *ctx, struct recorder_task
 	struct recorder_total *total = count(cell, 0, phase_of(state));
 
 	if (total && total->count == 1)
-		take_first_stack(ctx, cell, at_exec);
+		take_first_stack(ctx, cell);
 }
 
 /* execveat(descriptor, "", argv, envp, AT_EMPTY_PATH) */
@@ -206,7 +206,7 @@ static __always_inline bool is_exec_of_descriptor(struct pt_regs *regs, struct c
 
 /* A successful exec, still with the number that was asked for. */
 static __always_inline void on_exec(void *ctx, struct task_struct *task, struct recorder_task *state,
-				    struct call call, bool anew, bool at_exec)
+				    struct call call, bool anew,)
 {
 	/* A filter may have come into force in the runtime: that this is its exec is to be known. */
 	bool counting = counts(task, state, call);
@@ -224,7 +224,7 @@ static __always_inline void on_exec(void *ctx, struct task_struct *task, struct 
 		return;
 	if ((state->flags & RECORDER_BY_CGROUP) && state->source < RECORDER_SOURCES)
 		control.started[state->source] = 1;
-	count_without_result(ctx, state, call, at_exec);
+	count_without_result(ctx, state, call);
 	if (!(state->flags & RECORDER_IN_RUNTIME))
 		return;
 	state->flags &= ~RECORDER_IN_RUNTIME;
@@ -314,7 +314,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct call call = call_of(task, regs->orig_ax);
 
 	if (is_exit(call) && counts(task, state, call)) {
-		count_without_result(ctx, state, call, false);
+		count_without_result(ctx, state, call);
 	} else if ((task->exit_code & 0x7f) == SIGSYS && call.nr != ~0U && counts(task, state, call) &&
 		   state->returned_number != filter_nr(call) + 1) {
 		/*
@@ -324,7 +324,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		__u64 arguments[6];
 
 		read_arguments(regs, call.abi, arguments);
-		count_without_result(ctx, state, call, false);
+		count_without_result(ctx, state, call);
 		keep_for_judgement(arguments, state->source, call, (long)filter_nr(call), ALL_ARGUMENTS,
 				   phase_of(state));
 	}

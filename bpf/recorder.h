@@ -154,12 +154,11 @@ struct recorder_build_id {
 	__u8 build_id[20];
 	__u64 offset; /* in the file; without a build id: the address */
 };
-#define RECORDER_BUILD_IDS 4
 #define RECORDER_STACK_BYTES 8192
 
 /* The registers that unwinding starts from (arch/x86/include/asm/ptrace.h). */
 struct recorder_registers {
-	__u64 ip, sp, bp, bx, r12, r13, r14, r15;
+	__u64 ip, sp, bp, bx, si, di, r12, r13, r14, r15;
 };
 
 /* Where a call was made from, when it or a value of it was seen first. */
@@ -171,11 +170,12 @@ struct recorder_stack_event {
 	__u32 pid;
 	__u32 bytes; /* how many of stack[] could be read */
 	__u32 code32; /* the task runs 32-bit code */
-	__u32 at_exec; /* of an execve that succeeds: the program is about to be replaced */
+	__u32 unused;
+	__u64 image;   /* mm_struct.start_stack: tells the program from others that the process runs */
 	char comm[16];
 	struct recorder_values values;
 	struct recorder_registers registers;
-	struct recorder_build_id build_ids[RECORDER_BUILD_IDS]; /* by frame pointers, for what they are worth */
+	struct recorder_build_id build_id; /* of registers.ip */
 	__u8 stack[RECORDER_STACK_BYTES]; /* from registers.sp on */
 };
 

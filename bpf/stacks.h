@@ -24,8 +24,7 @@ static __always_inline void read_stack(struct recorder_stack_event *event)
 		event->bytes = 256;
 }
 
-static __noinline int take_stack(void *ctx, __u32 cell, __u32 spec, const struct recorder_values *values,
-				 bool at_exec)
+static __noinline int take_stack(void *ctx, __u32 cell, __u32 spec, const struct recorder_values *values)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -41,7 +40,7 @@ static __noinline int take_stack(void *ctx, __u32 cell, __u32 spec, const struct
 	event->tgid = task->tgid;
 	event->pid = task->pid;
 	event->code32 = regs->cs == USER32_CS;
-	event->at_exec = at_exec;
+	event->image = BPF_CORE_READ(task, mm, start_stack);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	if (values)
 		event->values = *values;
@@ -49,9 +48,10 @@ static __noinline int take_stack(void *ctx, __u32 cell, __u32 spec, const struct
 		__builtin_memset(&event->values, 0, sizeof(event->values));
 	event->registers = (struct recorder_registers){
 		.ip = regs->ip, .sp = regs->sp, .bp = regs->bp, .bx = regs->bx,
+		.si = regs->si, .di = regs->di,
 		.r12 = regs->r12, .r13 = regs->r13, .r14 = regs->r14, .r15 = regs->r15};
-	__builtin_memset(event->build_ids, 0, sizeof(event->build_ids));
-	bpf_get_stack(ctx, event->build_ids, sizeof(event->build_ids),
+	__builtin_memset(&event->build_id, 0, sizeof(event->build_id));
+	bpf_get_stack(ctx, &event->build_id, sizeof(event->build_id),
 		      BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
 	read_stack(event);
 	bpf_ringbuf_submit(event, 0);
@@ -59,12 +59,12 @@ static __noinline int take_stack(void *ctx, __u32 cell, __u32 spec, const struct
 }
 
 /* The stack of the first call of a cell, whatever its arguments. */
-static __always_inline void take_first_stack(void *ctx, __u32 cell, bool at_exec)
+static __always_inline void take_first_stack(void *ctx, __u32 cell)
 {
 	if (!control.stacks || cell >= RECORDER_CELLS || control.met[cell])
 		return;
 	if (__sync_lock_test_and_set(&control.met[cell], 1) == 0)
-		take_stack(ctx, cell, RECORDER_SPECS, 0, at_exec);
+		take_stack(ctx, cell, RECORDER_SPECS, 0);
 }
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "host/kernel.h"
 #include "record/ebpf_maps.h"
+#include "record/stacks.h"
 #include "syscalls/arguments.h"
 #include "syscalls/table.h"
 
@@ -112,11 +113,48 @@ struct EbpfRecorder::State {
   unsigned sources = 1;
   std::vector<std::string> phases;  // by index
   StacksByCell stacks;
+  StackResolver resolver;
   std::vector<NewCgroup> new_cgroups;  // since the last drain()
 
   void take(const recorder_stack_event& event);
   void take(const recorder_cgroup_event& event);
 };
+
+namespace {
+
+// DWARF numbers of the registers: call_frames.h.
+CapturedStack captured_from(const recorder_stack_event& event) {
+  CapturedStack captured;
+  captured.pid = static_cast<pid_t>(event.tgid);
+  captured.image = event.image;
+  captured.code32 = event.code32 != 0;
+  const recorder_registers& in = event.registers;
+  captured.address = in.ip;
+  if (captured.code32) {
+    captured.registers[3] = in.bx;
+    captured.registers[4] = in.sp;
+    captured.registers[5] = in.bp;
+    captured.registers[6] = in.si;
+    captured.registers[7] = in.di;
+  } else {
+    captured.registers[3] = in.bx;
+    captured.registers[6] = in.bp;
+    captured.registers[7] = in.sp;
+    captured.registers[12] = in.r12;
+    captured.registers[13] = in.r13;
+    captured.registers[14] = in.r14;
+    captured.registers[15] = in.r15;
+  }
+  if (event.build_id.status == 1) {
+    captured.build_id = hex_of(event.build_id.build_id, sizeof(event.build_id.build_id));
+    captured.file_offset = event.build_id.offset;
+  }
+  captured.stack.assign(reinterpret_cast<const char*>(event.stack),
+                        std::min<std::size_t>(event.bytes, sizeof(event.stack)));
+  return captured;
+}
+
+}  // namespace
 
 EbpfRecorder::EbpfRecorder(std::unique_ptr<State> state) : state_(std::move(state)) {}
 EbpfRecorder::EbpfRecorder(EbpfRecorder&&) noexcept = default;
@@ -418,10 +456,7 @@ void EbpfRecorder::State::take(const recorder_stack_event& event) {
     stack.values = {event.values.value, event.values.value + spec.indexes.size()};
   }
   stack.comm = printable({event.comm, strnlen(event.comm, sizeof(event.comm))});
-  for (const recorder_build_id& frame : event.build_ids) {
-    if (frame.status != 1) break;
-    stack.frames.push_back({"", hex_of(frame.build_id, sizeof(frame.build_id)), frame.offset, ""});
-  }
+  stack.frames = resolver.resolve(captured_from(event));
   into.push_back(std::move(stack));
 }
 

@@ -1,0 +1,274 @@
+// The targets that are no command of ours, and what happens when the maps are full. As root.
+#include "record/ebpf_recorder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "record/record.h"
+
+namespace whittle::record {
+namespace {
+
+using Source = EbpfRecorder::Source;
+
+std::uint64_t count(const Snapshot& snapshot, const std::string& name) {
+  for (const evidence::Observation& seen : snapshot.syscalls) {
+    if (seen.name == name) return seen.count;
+  }
+  return 0;
+}
+
+// Waits until the condition holds, 5 seconds at most.
+bool eventually(const std::function<bool()>& condition) {
+  const double deadline = monotonic_seconds() + 5;
+  while (!condition()) {
+    if (monotonic_seconds() > deadline) return false;
+    ::usleep(1000);
+  }
+  return true;
+}
+
+// A shell that reads its next command when asked for.
+class Shell {
+ public:
+  Shell() {
+    int ends[2] = {};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(ends[1], 0);
+      ::dup2(ends[1], 1);
+      ::execl("/bin/bash", "bash", nullptr);
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    fd_ = ends[0];
+    run("true");
+  }
+  ~Shell() { end(); }
+  Shell(const Shell&) = delete;
+  Shell& operator=(const Shell&) = delete;
+
+  pid_t pid() const { return pid_; }
+
+  // Returns when the command has ended.
+  void run(const std::string& command) const {
+    const std::string line = command + "\necho .\n";
+    ASSERT_EQ(::write(fd_, line.data(), line.size()), static_cast<ssize_t>(line.size()));
+    pollfd polled = {fd_, POLLIN, 0};
+    ASSERT_EQ(::poll(&polled, 1, 10'000), 1) << command;
+    char answer[16] = {};
+    ASSERT_GT(::read(fd_, answer, sizeof(answer)), 0);
+  }
+
+  void end() {
+    if (pid_ == 0) return;
+    ::close(fd_);
+    ::waitpid(std::exchange(pid_, 0), nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int fd_ = -1;
+};
+
+// A cgroup of the v1 pids hierarchy, or of the v2 one.
+class TestCgroup {
+ public:
+  explicit TestCgroup(const std::string& name, const std::string& below = {}) {
+    std::ifstream own("/proc/self/cgroup");
+    std::string line;
+    std::string root = "/sys/fs/cgroup";
+    while (std::getline(own, line)) {
+      if (line.find(":pids:") == std::string::npos) continue;
+      hierarchy_ = static_cast<std::uint32_t>(std::stoul(line));
+      root = "/sys/fs/cgroup/pids";
+    }
+    directory_ = root + "/" + below + name;
+    EXPECT_EQ(::mkdir(directory_.c_str(), 0755), 0) << directory_;
+  }
+  ~TestCgroup() {
+    eventually([&] { return ::rmdir(directory_.c_str()) == 0 || errno == ENOENT; });
+  }
+  TestCgroup(const TestCgroup&) = delete;
+  TestCgroup& operator=(const TestCgroup&) = delete;
+
+  EbpfRecorder::Cgroup cgroup() const {
+    struct stat info = {};
+    ::stat(directory_.c_str(), &info);
+    return {hierarchy_, info.st_ino};
+  }
+  std::uint32_t hierarchy() const { return hierarchy_; }
+  std::string procs() const { return directory_ + "/cgroup.procs"; }
+  std::string procs_of_parent() const {
+    return std::filesystem::path(directory_).parent_path().string() + "/cgroup.procs";
+  }
+
+ private:
+  std::uint32_t hierarchy_ = 0;
+  std::string directory_;
+};
+
+std::string unique(const char* what) { return format("whittle-test-{}-{}", what, ::getpid()); }
+
+class EbpfRecorderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!may_use_ebpf()) GTEST_SKIP() << "needs CAP_BPF and CAP_PERFMON (root)";
+  }
+  static EbpfRecorder open(unsigned sources) {
+    auto recorder = EbpfRecorder::open({.sources = sources, .stacks = false, .targets = true});
+    EXPECT_TRUE(recorder) << recorder.error().text();
+    return *std::move(recorder);
+  }
+};
+
+TEST_F(EbpfRecorderTest, FollowsARunningTreeWithAllItsDescendants) {
+  Shell shell;
+  Shell other;
+  shell.run("setsid sleep 1 >&- & sh -c 'sleep 3; true' >&- & sleep 0.2");
+  EbpfRecorder recorder = open(1);
+  const auto marked = recorder.add_tree(shell.pid());
+  ASSERT_TRUE(marked) << marked.error().text();
+  EXPECT_EQ(*marked, 4U);
+  EXPECT_EQ(recorder.live(), 4U);
+  other.run("mkdir /proc/none 2>/dev/null");
+  shell.run("rmdir /proc/none 2>&-");
+  shell.end();
+  const auto snapshot = recorder.snapshot();
+  ASSERT_TRUE(snapshot);
+  EXPECT_EQ(count(*snapshot, "rmdir"), 1U);
+  EXPECT_EQ(count(*snapshot, "mkdir"), 0U);
+}
+
+TEST_F(EbpfRecorderTest, TellsExecSessionsOfACgroupApart) {
+  const TestCgroup group(unique("apart"));
+  EbpfRecorder recorder = open(2);
+  ASSERT_TRUE(recorder.follow_cgroup(group.cgroup(), 0, 1));
+  const std::string enter = format("echo $$ >{}; cd /proc/none 2>&-", group.procs());
+  // What the shell itself does in the cgroup before it execs does not count.
+  Shell first;
+  first.run(format("sh -c '{}; exec sh -c \"mkdir /proc/none; rmdir /proc/none\" 2>&-'", enter));
+  Shell second;
+  second.run(format("sh -c '{}; exec rmdir /proc/none 2>&-'", enter));
+  const auto main = recorder.snapshot(0);
+  const auto exec = recorder.snapshot(1);
+  ASSERT_TRUE(main && exec);
+  EXPECT_EQ(count(*main, "mkdir"), 1U);
+  EXPECT_EQ(count(*main, "rmdir"), 1U);
+  EXPECT_EQ(count(*main, "execve"), 3U);
+  EXPECT_EQ(count(*main, "chdir"), 0U);
+  EXPECT_EQ(count(*exec, "rmdir"), 1U);
+  EXPECT_EQ(count(*exec, "execve"), 1U);
+  EXPECT_EQ(count(*exec, "mkdir"), 0U);
+  EXPECT_TRUE(eventually([&] { return recorder.live(0) == 0 && recorder.live(1) == 0; }));
+}
+
+TEST_F(EbpfRecorderTest, ATaskThatLeavesACgroupCountsNoMore) {
+  const TestCgroup group(unique("leave"));
+  const TestCgroup below("below", unique("leave") + "/");
+  EbpfRecorder recorder = open(2);
+  ASSERT_TRUE(recorder.follow_cgroup(group.cgroup(), 0, 1));
+  Shell shell;
+  shell.run(format("echo $$ >{}; exec bash", group.procs()));
+  shell.run("mkdir /proc/none 2>&-");
+  shell.run(format("echo $$ >{}; mkdir /proc/none 2>&-", below.procs()));
+  EXPECT_EQ(recorder.live(0), 1U);
+  shell.run(format("echo $$ >{}; mkdir /proc/none 2>&-", group.procs_of_parent()));
+  EXPECT_EQ(recorder.live(0), 0U);
+  const auto snapshot = recorder.snapshot(0);
+  ASSERT_TRUE(snapshot);
+  EXPECT_EQ(count(*snapshot, "mkdir"), 2U);
+}
+
+TEST_F(EbpfRecorderTest, TakesWhatRunsInACgroupAlready) {
+  const TestCgroup group(unique("running"));
+  Shell init;
+  Shell session;
+  init.run(format("echo $$ >{}; sleep 1 >&- & echo -n", group.procs()));
+  session.run(format("echo $$ >{}", group.procs()));
+  EbpfRecorder recorder = open(2);
+  ASSERT_TRUE(recorder.follow_cgroup(group.cgroup(), 0, 1));
+  const auto marked = recorder.add_cgroup_tasks(group.cgroup(), init.pid(), 0, 1);
+  ASSERT_TRUE(marked) << marked.error().text();
+  EXPECT_EQ(*marked, 3U);
+  EXPECT_EQ(recorder.live(0), 2U);
+  EXPECT_EQ(recorder.live(1), 1U);
+  init.run("mkdir /proc/none 2>&-");
+  session.run("rmdir /proc/none 2>&-");
+  // Another that enters now did not start it either.
+  Shell late;
+  late.run(format("sh -c 'echo $$ >{}; exec rmdir /proc/none 2>&-'", group.procs()));
+  const auto main = recorder.snapshot(0);
+  const auto exec = recorder.snapshot(1);
+  ASSERT_TRUE(main && exec);
+  EXPECT_EQ(count(*main, "mkdir"), 1U);
+  EXPECT_EQ(count(*main, "rmdir"), 0U);
+  EXPECT_EQ(count(*exec, "rmdir"), 2U);
+}
+
+TEST_F(EbpfRecorderTest, FollowsNewCgroupsOnTrial) {
+  EbpfRecorder recorder = open(4);
+  const std::vector<Source> mains = {0, 2};
+  std::vector<EbpfRecorder::NewCgroup> made;
+  {
+    const TestCgroup outside(unique("outside"));
+    ASSERT_TRUE(recorder.watch_new_cgroups(outside.hierarchy(), mains));
+  }
+  const TestCgroup wanted(unique("wanted"));
+  const TestCgroup unwanted(unique("unwanted"));
+  const TestCgroup inside("inside", unique("wanted") + "/");  // followed already
+  const auto run_in = [](const TestCgroup& group, const char* command) {
+    const Shell shell;
+    shell.run(format("sh -c 'echo $$ >{}; exec {} /proc/none 2>&-'", group.procs(), command));
+  };
+  run_in(wanted, "mkdir");
+  run_in(unwanted, "rmdir");
+  for (auto& group : recorder.drain()) {
+    if (group.path.find(format("-{}", ::getpid())) == std::string::npos) {  // somebody else's
+      ASSERT_TRUE(recorder.release(group.cgroup, group.main));
+    } else {
+      made.push_back(group);
+    }
+  }
+  ASSERT_EQ(made.size(), 2U);
+  EXPECT_EQ(made[0].cgroup, wanted.cgroup());
+  EXPECT_THAT(made[0].path, testing::EndsWith(unique("wanted")));
+  const auto kept = recorder.snapshot(made[0].main);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(count(*kept, "mkdir"), 1U);
+  EXPECT_EQ(count(*kept, "rmdir"), 0U);
+  EXPECT_EQ(count(*recorder.snapshot(made[1].main), "rmdir"), 1U);
+  // There is no room for a third; once the second is given back there is.
+  {
+    const TestCgroup third(unique("third"));
+    EXPECT_EQ(recorder.snapshot()->lost.at("cgroups"), 1U);
+  }
+  ASSERT_TRUE(recorder.release(made[1].cgroup, made[1].main));
+  const TestCgroup fourth(unique("fourth"));
+  run_in(unwanted, "rmdir");
+  run_in(fourth, "mkdir");
+  const auto again = recorder.drain();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].main, made[1].main);
+  EXPECT_EQ(count(*recorder.snapshot(again[0].main), "rmdir"), 0U);
+  EXPECT_EQ(count(*recorder.snapshot(again[0].main), "mkdir"), 1U);
+  recorder.stop_watching();
+}
+
+}  // namespace
+}  // namespace whittle::record
