@@ -206,7 +206,7 @@ static __always_inline bool is_exec_of_descriptor(struct pt_regs *regs, struct c
 
 /* A successful exec, still with the number that was asked for. */
 static __always_inline void on_exec(void *ctx, struct task_struct *task, struct recorder_task *state,
-				    struct call call, bool anew,)
+				    struct call call, bool anew)
 {
 	/* A filter may have come into force in the runtime: that this is its exec is to be known. */
 	bool counting = counts(task, state, call);
@@ -245,7 +245,7 @@ int BPF_PROG(on_prepare_exec, struct task_struct *task, struct linux_binprm *bpr
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct call call = call_of(task, regs->orig_ax);
 
-	on_exec(ctx, task, state, call, is_exec_of_descriptor(regs, call), true);
+	on_exec(ctx, task, state, call, is_exec_of_descriptor(regs, call));
 	return 0;
 }
 
@@ -277,7 +277,7 @@ int BPF_PROG(on_process_exec, struct task_struct *task)
 	if (!state || !state->flags)
 		return 0;
 	on_exec(ctx, task, state, (struct call){.abi = state->exec_abi, .nr = state->exec_nr},
-		state->exec_anew, true);
+		state->exec_anew);
 	return 0;
 }
 
