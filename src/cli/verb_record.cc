@@ -1,4 +1,6 @@
+#include <csignal>
 #include <optional>
+#include <utility>
 
 #include "base/file_system.h"
 #include "base/process.h"
@@ -70,7 +72,9 @@ void report_run(const record::Recorded& recorded) {
                     run_summary(run), run.duration));
   if (recorded.ready_after) print_note(format("ready after {:.1f} s", *recorded.ready_after));
   if (run.exit.value_or(0) != 0) {
-    print_note(format("the command ended with status {}", *run.exit));
+    const bool killed = *run.exit > 128 && *run.exit - 128 <= SIGRTMAX;
+    print_note(format("the command ended with status {}{}", *run.exit,
+                      killed ? format(" ({})", signal_name(*run.exit - 128)) : ""));
   }
   for (const std::string& note : run.notes) print_note(note);
 }
@@ -105,7 +109,7 @@ class Recording {
       : quiet_(arguments.flag("--quiet")), spec_(std::move(spec)), output_(std::move(output)) {
     evidence_.workload = workload_name(spec_.command);
     spec_.checkpoint = [this](const evidence::Run& run, const std::string& phase) {
-      if (!quiet_) view_.show(run, phase);
+      if (!quiet_) show(run, phase);
       write_checkpoint(run);
     };
     spec_.warn = [](const std::string& text) { print_warning(text); };
@@ -117,6 +121,7 @@ class Recording {
     Novelty novelty;
     for (std::uint64_t i = 1; i <= repeat && record::SignalCatcher::caught() == 0; ++i) {
       view_ = {};
+      told_of_end_ = false;
       Result<record::Recorded> recorded = record::record(spec_);
       end_progress();
       if (!recorded) {
@@ -137,6 +142,14 @@ class Recording {
   }
 
  private:
+  void show(const evidence::Run& run, const std::string& phase) {
+    if (run.exit && !std::exchange(told_of_end_, true)) {
+      print_note(
+          "the command has ended; what it left behind is recorded until that ends, or Ctrl-C");
+    }
+    view_.show(run, phase);
+  }
+
   void write_checkpoint(const evidence::Run& run) {
     if (output_ == "-" || checkpoint_failed_) return;
     evidence::Evidence so_far = evidence_;
@@ -152,6 +165,7 @@ class Recording {
   const std::string output_;
   evidence::Evidence evidence_;
   LiveView view_;
+  bool told_of_end_ = false;
   bool checkpoint_failed_ = false;
 };
 

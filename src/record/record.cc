@@ -230,17 +230,16 @@ Result<Recorded> record(const RecordSpec& spec) {
   // Before anything is started: a typo in the command is no matter of backends.
   TRY(find_program(spec.command.at(0)));
   Session session(spec);
+  const bool ebpf = choice.backend == Backend::kEbpf;
+  evidence::Run fresh = new_run(spec.command, spec.under);
+  Result<evidence::Run> run = ebpf ? EbpfRecording(spec, session, std::move(fresh)).record()
+                                   : record_by_ptrace(spec, session, std::move(fresh));
+  session.finish();  // whatever went wrong: the command's output is the user's
+  if (!run) return tl::unexpected(std::move(run).error());
   Recorded recorded;
+  recorded.run = *std::move(run);
+  recorded.backend = ebpf ? "eBPF" : "ptrace";
   recorded.reason = choice.reason;
-  if (choice.backend == Backend::kEbpf) {
-    recorded.backend = "eBPF";
-    TRY_ASSIGN(recorded.run,
-               EbpfRecording(spec, session, new_run(spec.command, spec.under)).record());
-  } else {
-    recorded.backend = "ptrace";
-    TRY_ASSIGN(recorded.run, record_by_ptrace(spec, session, new_run(spec.command, spec.under)));
-  }
-  session.finish();
   for (std::string& note : session.notes()) recorded.run.notes.push_back(std::move(note));
   recorded.ready_after = session.ready_after();
   recorded.interrupted = SignalCatcher::caught() > 0;

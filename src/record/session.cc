@@ -51,7 +51,16 @@ Session::~Session() {
 }
 
 Result<void> Session::prepare(host::LaunchSpec& launch) {
-  if (!spec_.ready || spec_.ready->kind != ReadySpec::Kind::kLog) return {};
+  if (!spec_.ready || spec_.ready->kind == ReadySpec::Kind::kExec) return {};
+  if (spec_.ready->kind != ReadySpec::Kind::kLog) {
+    ready_too_early_ = is_ready(*spec_.ready, checks_over_);
+    if (ready_too_early_) {
+      warn(format("{} answers before the command is started: is it another server?",
+                  printable(spec_.ready->text)));
+      hand_on_warnings();
+    }
+    return {};
+  }
   TRY_ASSIGN(tap_, OutputTap::open(spec_.ready->pattern, spec_.output_to_stderr));
   launch.output_to_stderr = false;
   launch.output = tap_->output();
@@ -150,11 +159,15 @@ std::optional<double> Session::ready_after() const {
 std::vector<std::string> Session::notes() const {
   if (!spec_.ready) return {};
   const std::lock_guard lock(mutex_);
-  if (ready_after_ && not_ready_in_time_) {
+  if (ready_too_early_) {
+    return {format("{} answered before the command was started, so phases may be wrong",
+                   printable(spec_.ready->text))};
+  }
+  if (ready_after_ && !not_ready_in_time_) return {};
+  if (ready_after_) {
     return {format("it was ready after {:.1f} s, later than the limit of {:g} s", *ready_after_,
                    spec_.ready_limit)};
   }
-  if (ready_after_) return {};
   return {marked_ ? "it never became ready"
                   : "it never became ready: all that came before the stop counts as start-up"};
 }

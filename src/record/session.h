@@ -33,7 +33,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Puts us between the command's output and ours, where readiness is a line of it.
+  // Puts us between the command's output and ours, where readiness is a line of it. Warns of a
+  // server that answers already.
   Result<void> prepare(host::LaunchSpec& launch);
   // Starts the clock, the readiness check and the marks. REQUIRES: called once, after the fork.
   void start();
@@ -74,8 +75,9 @@ class Session {
   const RecordSpec& spec_;
   SignalCatcher signals_;
   double started_ = 0;
-  std::size_t distinct_ = 0;  // calls and values of the last checkpoint
-  double last_new_ = 0;       // when that grew
+  std::size_t distinct_ = 0;      // calls and values of the last checkpoint
+  double last_new_ = 0;           // when that grew
+  bool ready_too_early_ = false;  // before the command was started
   bool not_ready_in_time_ = false;
   double stop_asked_ = 0;
   int enough_signals_ = 0;  // so many of SIGINT and SIGTERM mean: kill

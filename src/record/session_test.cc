@@ -82,6 +82,19 @@ TEST(Session, IsNotReadyAtAnAddressWithoutARoute) {
   EXPECT_EQ(session.phase(), "startup");
 }
 
+TEST(Session, WarnsOfAServerThatIsThereAlready) {
+  Port port;
+  port.listen();
+  RecordSpec spec = with_ready(port.ready());
+  std::vector<std::string> warnings;
+  spec.warn = [&](const std::string& text) { warnings.push_back(text); };
+  Session session(spec);
+  host::LaunchSpec launch;
+  ASSERT_TRUE(session.prepare(launch));
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("answers before the command is started")));
+  EXPECT_THAT(session.notes(), ElementsAre(HasSubstr("phases may be wrong")));
+}
+
 TEST(Session, IsReadyWhenTheCommandSucceeds) {
   const RecordSpec good = with_ready("exec:true");
   Session session(good);

@@ -46,6 +46,12 @@ Address parse_address(const std::string& host, std::uint16_t port) {
   return address;
 }
 
+in_port_t port_of(const Address& address) {
+  return address.storage.ss_family == AF_INET6
+             ? reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_port
+             : reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_port;
+}
+
 std::vector<std::string> addresses_of(const std::string& host) {
   if (host == "localhost") return {"127.0.0.1", "::1"};
   return {host};
@@ -60,6 +66,7 @@ class Connection {
   bool connect(const Address& address) {
     fd_ = UniqueFd(
         ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!take_source_port(address)) return false;
     // An address without a route fails at once, and leaves nothing in SO_ERROR.
     if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) !=
             0 &&
@@ -95,6 +102,18 @@ class Connection {
   }
 
  private:
+  // Takes a port of our own, and not the one that we ask: with nobody there a connection from a
+  // local port to itself succeeds (simultaneous open, RFC 9293 3.5), and holds the port that the
+  // server is about to bind.
+  bool take_source_port(const Address& target) const {
+    Address own;
+    own.storage.ss_family = target.storage.ss_family;
+    socklen_t length = target.length;
+    auto* any = reinterpret_cast<sockaddr*>(&own.storage);
+    return ::bind(fd_.get(), any, length) == 0 && ::getsockname(fd_.get(), any, &length) == 0 &&
+           port_of(own) != port_of(target);
+  }
+
   bool wait(short events) const {
     while (!cancelled_ && monotonic_seconds() < deadline_) {
       pollfd polled = {fd_.get(), events, 0};
