@@ -242,7 +242,6 @@ Result<Recorded> record(const RecordSpec& spec) {
   recorded.reason = choice.reason;
   for (std::string& note : session.notes()) recorded.run.notes.push_back(std::move(note));
   recorded.ready_after = session.ready_after();
-  recorded.interrupted = SignalCatcher::caught() > 0;
   return recorded;
 }
 

@@ -45,7 +45,6 @@ struct Recorded {
   evidence::Run run;
   std::string backend;                // "eBPF" or "ptrace"
   std::string reason;                 // why that one
-  bool interrupted = false;           // a signal to us ended it
   std::optional<double> ready_after;  // seconds until it was ready
 };
 

@@ -168,8 +168,8 @@ assert phases(evidence, "bind") == {"startup"} and evidence["runs"][0]["complete
 print("not ready in time: said, and recorded on")
 
 # The output comes out as it was written, whatever is between; both streams in order where they are one.
-noise = "import os\nfor i in range(2000): os.write(1, b'out %d\\n' % i); os.write(2, b'err %d\\n' % i)\n" \
-        "os.write(1, bytes(range(256)) * 300)"
+noise = "import os, time\nfor i in range(2000): os.write(1, b'out %d\\n' % i); os.write(2, b'err %d\\n' % i)\n" \
+        "os.write(1, bytes(range(256)) * 300); time.sleep(0.5); os.write(1, b'end')"
 expected = subprocess.run(["python3", "-c", noise], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout
 for backend in BACKENDS:
     done = subprocess.run([WHITTLE, "record", "--quiet", "--backend", backend, "-o", path("noise.json"), "--ready", "log:^err 7$",
@@ -330,6 +330,6 @@ while True:
 assert process.wait(30) == 0
 live = [line for line in shown.split(b"\r") if line.startswith(b"recording: ")]
 assert len(live) >= 2 and all(line.endswith(b"\x1b[K") and len(line) - 3 < 60 for line in live), shown
-assert b"recording: 1 s, startup: " in live[0], live
+assert b" s, startup: " in live[0] and b" calls, " in live[0], live
 assert b"\r\x1b[Kwhittle: recorded by eBPF" in shown, shown
 print("the live line on a terminal:", live[-1].decode())
