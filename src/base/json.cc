@@ -58,6 +58,13 @@ const char* Value::type_name() const {
 
 namespace {
 
+// Where the lexer is: the line of the last character that it took. A line break counts for the line
+// that it ends, because the lexer takes the one behind a number before it reports the number.
+struct Position {
+  std::uint32_t line = 1;
+  bool line_ended = false;
+};
+
 // A forward iterator over the text that counts the lines it has passed.
 class LineCounter {
  public:
@@ -67,11 +74,12 @@ class LineCounter {
   using pointer = const char*;
   using reference = const char&;
 
-  LineCounter(const char* position, std::uint32_t* line) : position_(position), line_(line) {}
-  reference operator*() const { return *position_; }
+  LineCounter(const char* at, Position* position) : at_(at), position_(position) {}
+  reference operator*() const { return *at_; }
   LineCounter& operator++() {
-    if (*position_ == '\n') ++*line_;
-    ++position_;
+    if (position_->line_ended) ++position_->line;
+    position_->line_ended = *at_ == '\n';
+    ++at_;
     return *this;
   }
   LineCounter operator++(int) {
@@ -79,19 +87,21 @@ class LineCounter {
     ++*this;
     return before;
   }
-  bool operator==(const LineCounter& other) const { return position_ == other.position_; }
-  bool operator!=(const LineCounter& other) const { return position_ != other.position_; }
+  bool operator==(const LineCounter& other) const { return at_ == other.at_; }
+  bool operator!=(const LineCounter& other) const { return at_ != other.at_; }
 
  private:
-  const char* position_;
-  std::uint32_t* line_;
+  const char* at_;
+  Position* position_;
 };
 
 // Builds the value from nlohmann's SAX events. Containers are built on an explicit stack, so that
 // depth costs no recursion of ours.
 class Builder {
  public:
-  Builder(const Limits& limits, const std::uint32_t& line) : limits_(limits), line_(line) {}
+  // `size` of the text, in bytes.
+  Builder(const Limits& limits, const Position& position, std::size_t size)
+      : limits_(limits), position_(position), size_(size) {}
 
   bool null() { return add(Value()); }
   bool boolean(bool v) { return add(Value(v)); }
@@ -123,7 +133,7 @@ class Builder {
   }
   bool start_array(std::size_t) { return open(Value(Array())); }
   bool end_array() { return close(); }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& e) {
+  bool parse_error(std::size_t taken, const std::string&, const nlohmann::json::exception& e) {
     // nlohmann's "[json.exception...] parse error at line 1, column 9: " in front says nothing that
     // our own place does not.
     std::string_view what = e.what();
@@ -133,7 +143,9 @@ class Builder {
     if (const auto syntax = what.find(" - "); syntax != std::string_view::npos) {
       what.remove_prefix(syntax + 3);
     }
-    return fail("not valid JSON: " + printable(what));
+    // The lexer counts the end as a character. It is on the line behind the last line break.
+    const bool at_end = taken > size_ && position_.line_ended;
+    return fail("not valid JSON: " + printable(what), at_end ? 1 : 0);
   }
 
   Value take() { return std::move(root_); }
@@ -141,10 +153,10 @@ class Builder {
   std::uint32_t line() const { return message_line_; }
 
  private:
-  bool fail(std::string message) {
+  bool fail(std::string message, std::uint32_t lines_on = 0) {
     if (message_.empty()) {
       message_ = std::move(message);
-      message_line_ = line_;
+      message_line_ = position_.line + lines_on;
     }
     return false;
   }
@@ -154,7 +166,7 @@ class Builder {
   }
   bool add(Value value) {
     if (!count()) return false;
-    value.set_line(line_);
+    value.set_line(position_.line);
     attach(std::move(value));
     return true;
   }
@@ -163,6 +175,7 @@ class Builder {
     if (stack_.size() >= limits_.depth) {
       return fail(format("nested deeper than {} levels", limits_.depth));
     }
+    container.set_line(position_.line);
     stack_.push_back(std::move(container));
     keys_.emplace_back();
     return true;
@@ -171,7 +184,6 @@ class Builder {
     Value done = std::move(stack_.back());
     stack_.pop_back();
     keys_.pop_back();
-    done.set_line(line_);
     attach(std::move(done));
     return true;
   }
@@ -186,7 +198,8 @@ class Builder {
   }
 
   const Limits& limits_;
-  const std::uint32_t& line_;
+  const Position& position_;
+  std::size_t size_;
   std::vector<Value> stack_;
   std::vector<std::string> keys_;
   Value root_;
@@ -201,10 +214,10 @@ Result<Value> parse(std::string_view text, std::string_view place, const Limits&
   if (text.size() > limits.bytes) {
     return input_error(format("larger than {} MiB", limits.bytes >> 20U), std::string(place));
   }
-  std::uint32_t line = 1;
-  Builder builder(limits, line);
-  const LineCounter begin(text.data(), &line);
-  const LineCounter end(text.data() + text.size(), &line);
+  Position position;
+  Builder builder(limits, position, text.size());
+  const LineCounter begin(text.data(), &position);
+  const LineCounter end(text.data() + text.size(), &position);
   if (!nlohmann::json::sax_parse(begin, end, &builder)) {
     return input_error(builder.message(), format("{}:{}", place, builder.line()));
   }

@@ -72,7 +72,7 @@ class Value {
   // The member of that key; nullptr when there is none or this is no object.
   const Value* find(std::string_view key) const;
 
-  // The line where the value ends in the text it was read from; 0 when it was made here.
+  // The line where the value begins in the text it was read from; 0 when it was made here.
   std::uint32_t line() const { return line_; }
   void set_line(std::uint32_t line) { line_ = line; }
 

@@ -35,7 +35,7 @@ TEST(LoadProfile, FromAFile) {
   ASSERT_TRUE(write_file(path, "{\n}").has_value());
   const auto bad = load_profile(path, {});
   ASSERT_FALSE(bad.has_value());
-  EXPECT_EQ(bad.error().place, path + ":2");
+  EXPECT_EQ(bad.error().place, path + ":1");
   EXPECT_FALSE(load_profile(directory->path() + "/missing.json", {}).has_value());
 }
 
