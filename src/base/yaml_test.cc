@@ -1,0 +1,91 @@
+#include "base/yaml.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace whittle::yaml {
+namespace {
+
+using json::dump_compact;
+using testing::HasSubstr;
+
+std::string read(std::string_view text) {
+  const auto value = parse(text, "here");
+  return value ? dump_compact(*value) : value.error().text();
+}
+
+TEST(Yaml, ReadsTheCoreSchema) {
+  EXPECT_EQ(read("a: 1\nb: -2\nc: 0x1f\nd: 0o17\ne: 0644\nf: +7"),
+            R"({"a":1,"b":-2,"c":31,"d":15,"e":420,"f":7})");
+  EXPECT_EQ(read("[true, False, null, ~, yes, on, '1', \"true\", 1.5, -2e3, .5, 09, 1.2.3]"),
+            R"([true,false,null,null,"yes","on","1","true",1.5,-2000.0,0.5,9,"1.2.3"])");
+  EXPECT_EQ(read("- 18446744073709551615\n- -9223372036854775808"),
+            "[18446744073709551615,-9223372036854775808]");
+  EXPECT_EQ(read("text: |\n  two\n  lines\nfolded: >\n  one\n  line\n"),
+            R"({"text":"two\nlines\n","folded":"one line\n"})");
+  EXPECT_EQ(read(""), "null");
+  EXPECT_EQ(read("!!str 12"), R"("12")");
+  EXPECT_EQ(read(R"({"json": [1, {"is": "yaml"}]})"), R"({"json":[1,{"is":"yaml"}]})");
+}
+
+TEST(Yaml, ResolvesAnchorsAndMergeKeys) {
+  EXPECT_EQ(read("a: &x [1, 2]\nb: *x"), R"({"a":[1,2],"b":[1,2]})");
+  EXPECT_EQ(read("base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3"),
+            R"({"base":{"x":1,"y":2},"use":{"y":3,"x":1}})");
+  EXPECT_EQ(read("a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}"),
+            R"({"a":{"x":1},"b":{"x":2,"y":2},"c":{"x":1,"y":2}})");
+}
+
+TEST(Yaml, KnowsLines) {
+  const auto value = parse("a: 1\nb:\n  - x\n  - y: 2\n", "here");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(value->find("a")->line(), 1U);
+  EXPECT_EQ(value->find("b")->line(), 3U);
+  EXPECT_EQ(value->find("b")->array()->at(1).find("y")->line(), 4U);
+}
+
+TEST(Yaml, ReadsSeveralDocuments) {
+  const auto all = parse_all("a: 1\n---\nb: 2\n---\n", "here");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->size(), 3U);
+  EXPECT_THAT(read("a: 1\n---\nb: 2\n"), HasSubstr("here:3: a second document"));
+}
+
+TEST(Yaml, ErrorsHaveTheirLine) {
+  EXPECT_EQ(read("a: 1\nb: 2\na: 3\n"), "here:3: the key \"a\" stands twice");
+  EXPECT_THAT(read("a: [1, 2\nb: 3\n"), HasSubstr("not valid YAML"));
+  EXPECT_THAT(read("a: b: c\n"), HasSubstr("here:1"));
+  EXPECT_THAT(read("\n? [x]\n: 1\n"), HasSubstr("here:2: a key that is no scalar"));
+  EXPECT_THAT(read("a: 18446744073709551616\n"), HasSubstr("does not fit 64 bits"));
+  EXPECT_THAT(read("a: !!binary aGk=\n"), HasSubstr("!!binary"));
+  EXPECT_THAT(read("a: !mine x\n"), HasSubstr("!mine"));
+  EXPECT_THAT(read("a: &x [*x]\n"), HasSubstr("not complete"));
+  EXPECT_THAT(read("a: *nothing\n"), HasSubstr("not valid YAML"));
+  EXPECT_THAT(read("<<: 1\n"), HasSubstr("merge key"));
+}
+
+TEST(Yaml, IsBounded) {
+  // Nine lines that stand for a billion values.
+  std::string bomb = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 10; ++i) {
+    bomb += "k" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
+    for (int k = 0; k < 10; ++k) bomb += "*a" + std::to_string(i - 1) + (k < 9 ? ", " : "]\n");
+  }
+  json::Limits few;
+  few.values = 100'000;
+  EXPECT_THAT(yaml::parse(bomb, "here", few).error().text(),
+              HasSubstr("more values than the limit"));
+  EXPECT_FALSE(parse(std::string(100'000, '['), "here"));
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "- ";
+  EXPECT_THAT(read(deep), HasSubstr("nested deeper than 64 levels"));
+  deep.clear();
+  for (int i = 0; i < 200; ++i) deep += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
+  EXPECT_THAT(read(deep), HasSubstr("nested deeper than 64 levels"));
+  json::Limits limits;
+  limits.bytes = 10;
+  EXPECT_FALSE(yaml::parse("a: 123456789", "here", limits));
+}
+
+}  // namespace
+}  // namespace whittle::yaml
