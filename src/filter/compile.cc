@@ -39,6 +39,7 @@ using profile::Verdict;
 constexpr suseconds_t kMostProcessorMicroseconds = 800'000;
 constexpr double kMostSeconds = 60;  // of the clock, on a machine that has no time for us
 constexpr unsigned kConditionsThatCrunReads = 6;
+constexpr std::string_view kDidNotFinish = "libseccomp did not finish";
 
 using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
 
@@ -328,6 +329,17 @@ Result<Program> read_program(int fd) {
 
 }  // namespace
 
+bool compiler_looped(const Error& error) { return error.message.starts_with(kDidNotFinish); }
+
+bool libseccomp_knows(const std::string& name) {
+  return seccomp_syscall_resolve_name(name.c_str()) != __NR_SCMP_ERROR;
+}
+
+std::string libseccomp_version() {
+  const scmp_version* version = seccomp_version();
+  return format("{}.{}.{}", version->major, version->minor, version->micro);
+}
+
 syscalls::Arch native_arch(const Profile& profile) {
   const auto host = syscalls::native_of(syscalls::host_arch());
   const auto& listed = profile.arches();
@@ -382,9 +394,9 @@ Result<Compiled> Compilation::finish() {
   if (!report || ExitStatus::from_wait(status).signal != 0) {
     return input_error(
         format(
-            "libseccomp did not finish within {} ms of processor time: it loops for ever on this "
-            "profile, or the profile is far too large",
-            kMostProcessorMicroseconds / 1000),
+            "{} within {} ms of processor time: it loops for ever on this profile, or the profile "
+            "is far too large",
+            kDidNotFinish, kMostProcessorMicroseconds / 1000),
         {}, "a runtime would hang on it too; use fewer rules with several conditions for one call");
   }
   auto texts = split(*report, '\0');

@@ -36,6 +36,12 @@ syscalls::Arch native_arch(const profile::Profile& profile);
 // Runs libseccomp in a child process with a limit, because some legal rule sets make it loop for
 // ever: that is an error with the limit's name, never a hang.
 Result<Compiled> compile(const profile::Profile& profile, Flavour flavour);
+// Whether an error of compile() is that one.
+bool compiler_looped(const Error& error);
+
+// Whether the libseccomp that is linked here knows a call of that name; and its version, "2.5.4".
+bool libseccomp_knows(const std::string& name);
+std::string libseccomp_version();
 
 // The same in two steps, for several profiles at a time: the child works from start() on.
 // Move-only; a child that nobody waited for is ended.
