@@ -83,6 +83,15 @@ Result<profile::Profile> load_profile(const std::string& p, const profile::Setti
   return std::move(loaded.profile);
 }
 
+std::string baseline_or_profile(const std::string& text) {
+  const std::string runtime = text.substr(0, text.find('@')) + "@";
+  const auto ids = profile::baseline_ids();
+  const bool known = std::any_of(ids.begin(), ids.end(), [&runtime](const std::string& id) {
+    return id.starts_with(runtime);
+  });
+  return known ? std::string(kBaselinePrefix) + text : text;
+}
+
 profile::Setting default_setting() {
   profile::Setting setting;
   setting.arch = syscalls::native_of(syscalls::host_arch());

@@ -21,6 +21,10 @@ struct LoadedProfile {
 };
 Result<LoadedProfile> load_document(const std::string& p, const profile::Setting& setting);
 
+// P for what an option names that takes a baseline or P: "docker@29.4.3" is
+// "baseline:docker@29.4.3", anything that names no known runtime is P as it is.
+std::string baseline_or_profile(const std::string& text);
+
 // This machine: its architecture, its kernel, and the runtime's default capabilities.
 profile::Setting default_setting();
 

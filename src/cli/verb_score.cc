@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "base/text.h"
 #include "cli/compiled_profile.h"
 #include "cli/load_profile.h"
@@ -52,14 +50,6 @@ std::string to_text(const std::string& name, const Score& score) {
   return text;
 }
 
-// True for RUNTIME and RUNTIME@VERSION of a known runtime.
-bool names_baseline(const std::string& text) {
-  const std::string runtime = text.substr(0, text.find('@')) + "@";
-  const auto ids = profile::baseline_ids();
-  return std::any_of(ids.begin(), ids.end(),
-                     [&runtime](const std::string& id) { return id.starts_with(runtime); });
-}
-
 std::string printable_name(const std::string& p) {
   return p == "-" ? "standard input" : printable(p);
 }
@@ -71,7 +61,7 @@ Result<int> run_score(const Arguments& arguments) {
   json::Value value = to_json(score);
   std::string text = to_text(printable_name(p), score);
   if (const auto against = arguments.value("--against")) {
-    const std::string other = names_baseline(*against) ? "baseline:" + *against : *against;
+    const std::string other = baseline_or_profile(*against);
     TRY_ASSIGN(const Score compared, score_of(other, setting, arguments));
     json::Value against_value = to_json(compared);
     against_value.set("profile", other);

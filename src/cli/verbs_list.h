@@ -11,6 +11,7 @@ const Verb& generate_verb();
 const Verb& show_verb();
 const Verb& eval_verb();
 const Verb& diff_verb();
+const Verb& lint_verb();
 const Verb& score_verb();
 const Verb& verify_verb();
 const Verb& probe_verb();

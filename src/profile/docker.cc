@@ -122,7 +122,8 @@ Result<std::vector<std::string>> docker_architectures(const View& root, const Se
 
 Result<Profile> resolve_docker(std::string_view text, std::string_view place,
                                const Setting& setting) {
-  return read_document(text, place, &setting);
+  TRY_ASSIGN(const json::Value document, parse_document(text, place));
+  return read_document(document, place, Dialect::kDocker, &setting);
 }
 
 }  // namespace whittle::profile

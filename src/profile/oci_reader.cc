@@ -34,23 +34,13 @@ const std::array<std::string, 9> kDocumentKeys = {
 const std::array<std::string, 9> kRuleKeys = {"names",    "action",   "errnoRet", "args", "comment",
                                               "includes", "excludes", "name",     "errno"};
 const std::array<std::string, 4> kConditionKeys = {"index", "value", "valueTwo", "op"};
-// Those of the above that only Docker and containers/common read, and that change the meaning.
 const std::array<std::string, 6> kDockerKeys = {"archMap",  "defaultErrno", "includes",
                                                 "excludes", "name",         "errno"};
-
-bool says_nothing(const json::Value& value) {
-  if (value.is_null()) return true;
-  if (const auto* text = value.string()) return text->empty();
-  if (const auto* array = value.array()) return array->empty();
-  const auto* object = value.object();
-  return object != nullptr && object->empty();
-}
 
 Result<void> refuse_docker_keys(const View& object) {
   TRY_ASSIGN(const auto members, object.members());
   for (const auto& [key, view] : members) {
-    const bool docker = std::find(kDockerKeys.begin(), kDockerKeys.end(), key) != kDockerKeys.end();
-    if (!docker || says_nothing(view.value())) continue;
+    if (!is_docker_key(key) || says_nothing(view.value())) continue;
     return view.error(format("\"{}\" is a key of Docker's dialect, not of an OCI profile", key),
                       "containerd, Kubernetes, runc and crun ignore it silently, which opens calls "
                       "that it was to "
@@ -112,7 +102,7 @@ Result<std::optional<std::uint16_t>> read_errno_name(const View& object, std::st
   return static_cast<std::uint16_t>(*number);
 }
 
-Result<Verdict> read_verdict(const View& object, const VerdictKeys& keys) {
+Result<Verdict> read_verdict(const View& object, const VerdictKeys& keys, Dialect dialect) {
   TRY_ASSIGN(const View action_view, object.at(keys.action));
   TRY_ASSIGN(const std::string word, read_word(action_view, oci_action_words(), "action"));
   const Action action = *action_from_oci(word);
@@ -129,6 +119,7 @@ Result<Verdict> read_verdict(const View& object, const VerdictKeys& keys) {
     TRY_ASSIGN(const std::uint64_t data, number->u64(most));
     verdict.data = static_cast<std::uint16_t>(data);
   }
+  if (dialect == Dialect::kIgnored) return verdict;
   TRY_ASSIGN(const auto named, read_errno_name(object, keys.errno_name));
   if (named && takes_errno(action)) verdict.data = *named;
   return verdict;
@@ -159,34 +150,40 @@ Result<Condition> read_condition(const View& view) {
 // Walks one document. Holds what is counted over all of it.
 class DocumentReader {
  public:
-  DocumentReader(const View& root, const Setting* docker) : root_(root), docker_(docker) {}
+  DocumentReader(const View& root, Dialect dialect, const Setting* setting)
+      : root_(root), dialect_(dialect), setting_(setting) {}
 
-  Result<Profile> read() {
+  Result<Profile> read(std::vector<std::size_t>* origins) {
     TRY(check_keys());
     Profile::Parts parts;
-    TRY_ASSIGN(parts.default_verdict, read_verdict(root_, kDefaultKeys));
+    TRY_ASSIGN(parts.default_verdict, read_verdict(root_, kDefaultKeys, dialect_));
     TRY(read_architectures(parts));
     TRY_ASSIGN(parts.flags, read_words(root_, "flags", oci_flag_words(), "flag"));
     TRY_ASSIGN(const auto flags, find_present(root_, "flags"));
     parts.no_flags = flags && parts.flags.empty();
     TRY(read_listener(parts));
     TRY_ASSIGN(const auto rules, items_of(root_, "syscalls", kMostPairs));
-    for (const View& view : rules) TRY(read_rule(view, parts.rules));
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      TRY_ASSIGN(std::optional<Rule> rule, read_rule(rules[i]));
+      if (!rule) continue;
+      parts.rules.push_back(*std::move(rule));
+      if (origins != nullptr) origins->push_back(i);
+    }
     return Profile(std::move(parts));
   }
 
  private:
   Result<void> check_keys() const {
     TRY(refuse_config_json(root_));
-    if (docker_ == nullptr) TRY(refuse_docker_keys(root_));
+    if (dialect_ == Dialect::kOci) TRY(refuse_docker_keys(root_));
     return root_.only(kDocumentKeys);
   }
 
   Result<void> read_architectures(Profile::Parts& parts) const {
     TRY_ASSIGN(parts.architectures,
                read_words(root_, "architectures", oci_arch_words(), "architecture"));
-    if (docker_ == nullptr) return {};
-    TRY_ASSIGN(auto mapped, docker_architectures(root_, *docker_));
+    if (dialect_ != Dialect::kDocker) return {};
+    TRY_ASSIGN(auto mapped, docker_architectures(root_, *setting_));
     if (parts.architectures.empty()) parts.architectures = std::move(mapped);
     return {};
   }
@@ -206,35 +203,38 @@ class DocumentReader {
     return {};
   }
 
-  // A rule that does not hold in the setting is checked all the same, then left out.
-  Result<void> read_rule(const View& view, std::vector<Rule>& rules) {
-    if (docker_ == nullptr) TRY(refuse_docker_keys(view));
+  // nullopt: a rule that does not hold in the setting; it is checked all the same.
+  Result<std::optional<Rule>> read_rule(const View& view) {
+    if (dialect_ == Dialect::kOci) TRY(refuse_docker_keys(view));
     TRY(view.only(kRuleKeys));
     Rule rule;
     TRY_ASSIGN(rule.names, read_names(view));
-    TRY_ASSIGN(rule.verdict, read_verdict(view, kRuleVerdictKeys));
+    TRY_ASSIGN(rule.verdict, read_verdict(view, kRuleVerdictKeys, dialect_));
     TRY_ASSIGN(rule.args, read_conditions(view));
     pairs_ += rule.names.size() * std::max<std::size_t>(1, rule.args.size());
     if (pairs_ > kMostPairs) {
       return view.error(format("more than {} calls and conditions in all", kMostPairs));
     }
     bool holds = true;
-    if (docker_ != nullptr) {
-      TRY_ASSIGN(holds, docker_conditions_hold(view, *docker_));
+    if (dialect_ == Dialect::kDocker) {
+      TRY_ASSIGN(holds, docker_conditions_hold(view, *setting_));
     }
-    if (holds) rules.push_back(std::move(rule));
-    return {};
+    if (!holds) return std::optional<Rule>();
+    return std::optional<Rule>(std::move(rule));
   }
 
   Result<std::vector<std::string>> read_names(const View& rule) const {
     TRY_ASSIGN(const auto single, find_present(rule, "name"));
     const bool has_single = single && !says_nothing(single->value());
+    if (has_single && dialect_ == Dialect::kIgnored && !rule.value().find("names")) {
+      return std::vector<std::string>();
+    }
     TRY_ASSIGN(const auto items, items_of(rule, "names", kMostPairs));
-    if (has_single && !items.empty()) {
+    if (has_single && !items.empty() && dialect_ != Dialect::kIgnored) {
       return single->error("\"name\" beside \"names\"", "put the name into \"names\"");
     }
     std::vector<std::string> names;
-    if (has_single) {
+    if (has_single && dialect_ != Dialect::kIgnored) {
       TRY_ASSIGN(std::string name, bounded_string(*single, kMostNameBytes));
       names.push_back(std::move(name));
       return names;
@@ -252,11 +252,20 @@ class DocumentReader {
   }
 
   const View& root_;
-  const Setting* docker_;
+  Dialect dialect_;
+  const Setting* setting_;
   std::size_t pairs_ = 0;
 };
 
 }  // namespace
+
+bool says_nothing(const json::Value& value) {
+  if (value.is_null()) return true;
+  if (const auto* text = value.string()) return text->empty();
+  if (const auto* array = value.array()) return array->empty();
+  const auto* object = value.object();
+  return object != nullptr && object->empty();
+}
 
 Result<std::optional<View>> find_present(const View& view, std::string_view key) {
   TRY_ASSIGN(std::optional<View> found, view.find(key));
@@ -293,18 +302,26 @@ Result<std::vector<Condition>> read_conditions(const View& rule) {
   return conditions;
 }
 
-Result<Profile> read_document(std::string_view text, std::string_view place,
-                              const Setting* docker) {
+Result<json::Value> parse_document(std::string_view text, std::string_view place) {
   json::Limits limits;
   limits.bytes = kMostBytes;
   limits.depth = kMostDepth;
-  TRY_ASSIGN(const json::Value document, json::parse(text, place, limits));
+  return json::parse(text, place, limits);
+}
+
+Result<Profile> read_document(const json::Value& document, std::string_view place, Dialect dialect,
+                              const Setting* setting, std::vector<std::size_t>* origins) {
   const View root(document, std::string(place));
-  return DocumentReader(root, docker).read();
+  return DocumentReader(root, dialect, setting).read(origins);
 }
 
 Result<Profile> read_oci(std::string_view text, std::string_view place) {
-  return read_document(text, place, nullptr);
+  TRY_ASSIGN(const json::Value document, parse_document(text, place));
+  return read_document(document, place, Dialect::kOci);
+}
+
+bool is_docker_key(std::string_view key) {
+  return std::find(kDockerKeys.begin(), kDockerKeys.end(), key) != kDockerKeys.end();
 }
 
 }  // namespace whittle::profile

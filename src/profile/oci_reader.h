@@ -14,9 +14,23 @@
 
 namespace whittle::profile {
 
-// `docker`: the setting in which the conditions of the Docker dialect hold; nullptr: plain OCI,
-// where such conditions are errors.
-Result<Profile> read_document(std::string_view text, std::string_view place, const Setting* docker);
+// How the keys are taken that only Docker and containers/common read (archMap, defaultErrno,
+// includes, excludes, name, errno).
+//  kOci:     as errors, when they say something.
+//  kDocker:  as Docker does, in a setting.
+//  kIgnored: not at all, as runc, crun and containerd do. A rule with a `name` alone has no names.
+enum class Dialect : std::uint8_t { kOci, kDocker, kIgnored };
+bool is_docker_key(std::string_view key);
+// Null, or an empty string, array or object: what Go writes for a key that was not given.
+bool says_nothing(const json::Value& value);
+
+// JSON within the limits of a profile.
+Result<json::Value> parse_document(std::string_view text, std::string_view place);
+// `setting` is for kDocker, where it must be there. `origins`, when given, gets for each rule of
+// the profile its index under /syscalls: rules that do not hold in the setting are left out.
+Result<Profile> read_document(const json::Value& document, std::string_view place, Dialect dialect,
+                              const Setting* setting = nullptr,
+                              std::vector<std::size_t>* origins = nullptr);
 
 // The member of that key when it is there and not null: Go writes null for an empty list.
 Result<std::optional<json::View>> find_present(const json::View& view, std::string_view key);
