@@ -1,6 +1,6 @@
 # The commands of README.md. Each works on a fresh Debian 12; `make deps` needs root when packages
 # are missing, the rest runs as anybody (what needs root says so).
-.PHONY: all deps demo test test-kernels check-all check-asan check-tsan check-fuzz bench install
+.PHONY: all deps demo test test-kernels check-all check-many check-asan check-tsan check-fuzz bench install
 .PHONY: format tidy clean
 
 JOBS ?= $(shell nproc)
@@ -35,11 +35,19 @@ test: deps
 # What CI has no time for, too: clang-tidy, the tests under the sanitizers, fuzzers, another kernel.
 # Stops at the first part that fails.
 check-all:
-	@times=; for part in test tidy check-asan check-tsan check-fuzz test-kernels; do \
+	@times=; for part in test check-many tidy check-asan check-tsan check-fuzz test-kernels; do \
 	  start=$$(date +%s); \
 	  $(MAKE) $$part || { echo "check-all: $$part failed" >&2; exit 1; }; \
 	  times="$$times, $$part $$(($$(date +%s) - start)) s"; \
 	done; echo "check-all: all passed$$times"
+
+# Thousands of random rule sets and profiles: the document, the compiled program, the evaluator, the
+# decision and the kernel.
+check-many: deps
+	cmake --preset ci >/dev/null
+	cmake --build --preset ci -j $(JOBS) --target whittle_filter_test
+	WHITTLE_RULE_SETS=20000 WHITTLE_KERNEL_PROFILES=1000 $(BUILD)/ci/tests/whittle_filter_test \
+	  --gtest_filter='Faithful.*:Kernel.*'
 
 # The same tests as `make test`, in binaries that watch their memory (asan, with undefined
 # behaviour) or their threads (tsan).

@@ -50,13 +50,4 @@ void warn_of_skipped(const std::vector<std::string>& names, const std::string& p
                        printable(join(names, ", "), 1000), names.size() == 1 ? "it" : "them"));
 }
 
-std::vector<syscalls::Arch> covered_arches(const profile::Profile& profile) {
-  const auto native = filter::native_arch(profile);
-  std::vector<syscalls::Arch> arches;
-  for (const syscalls::Arch arch : syscalls::kAllArches) {
-    if (arch == native || profile.lists(arch)) arches.push_back(arch);
-  }
-  return arches;
-}
-
 }  // namespace whittle::cli

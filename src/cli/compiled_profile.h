@@ -27,8 +27,6 @@ Result<filter::Program> compile_profile(const profile::Profile& profile, const s
 Result<filter::Compiled> finish_compilation(filter::Compilation& compilation, const std::string& p);
 void warn_of_skipped(const std::vector<std::string>& names, const std::string& p);
 
-// The ABIs that the program lets in: the listed ones, and the native one that runtimes add. In the
-// order of syscalls::kAllArches.
-std::vector<syscalls::Arch> covered_arches(const profile::Profile& profile);
+using filter::covered_arches;
 
 }  // namespace whittle::cli

@@ -173,7 +173,7 @@ struct Entry {
 };
 
 std::string example_of(const Change& change) {
-  if (change.before.constant() && change.after.constant()) return {};
+  if (change.before->constant() && change.after->constant()) return {};
   std::vector<std::string> args;
   for (const std::uint64_t arg : change.args) args.push_back(format("{:#x}", arg));
   while (args.size() > 1 && args.back() == "0x0") args.pop_back();

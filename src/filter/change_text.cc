@@ -56,37 +56,37 @@ Names names_of(const Change& change, const Decision& closed, const Decision& cha
 
 Names names_of(const Change& change) {
   Decision changed;
-  for (const Path& path : change.changed) {
+  for (const Path& path : *change.changed) {
     changed.paths.push_back({path.words, {profile::Action::kAllow, 0}});
   }
-  return names_of(change, change.direction == Direction::kLooser ? change.before : change.after,
+  return names_of(change, change.direction == Direction::kLooser ? *change.before : *change.after,
                   changed);
 }
 
 std::string changed_text(const Change& change) {
   std::vector<std::string> texts;
-  for (const Path& path : change.changed) texts.push_back(path_text(path, change.name));
+  for (const Path& path : *change.changed) texts.push_back(path_text(path, change.name));
   return some_of(texts);
 }
 
 std::string looser_text(const Change& change) {
-  const auto constant = change.after.constant();
-  if (!can_allow(change.before)) {
+  const auto constant = change.after->constant();
+  if (!can_allow(*change.before)) {
     if (constant)
       return constant->action == profile::Action::kLog ? "now allowed, and logged" : "now allowed";
-    return "now allowed when " + some_of(allowing_paths(change.after, change.name));
+    return "now allowed when " + some_of(allowing_paths(*change.after, change.name));
   }
   const Names names = names_of(change);
   std::vector<std::string> parts;
   if (!names.values.empty()) parts.push_back(list_text(names.values) + " now allowed");
   if (!names.flags.empty()) parts.push_back(list_text(names.flags) + " no longer refused");
   if (!parts.empty()) return join(parts, ", ");
-  if (change.after.always_allows()) return "now allowed with any arguments";
+  if (change.after->always_allows()) return "now allowed with any arguments";
   return "now allowed when " + changed_text(change);
 }
 
 std::string tighter_text(const Change& change) {
-  if (!can_allow(change.after)) {
+  if (!can_allow(*change.after)) {
     return format("now refused ({})", profile::verdict_text(change.verdict_after));
   }
   const Names names = names_of(change);
@@ -110,9 +110,9 @@ std::optional<profile::Verdict> refusal(const Decision& decision) {
 std::string other_text(const Change& change) {
   const std::string text = format("{} is now {}", profile::verdict_text(change.verdict_before),
                                   profile::verdict_text(change.verdict_after));
-  if (change.before.constant() && change.after.constant()) return text;
-  if (refusal(change.before) == change.verdict_before &&
-      refusal(change.after) == change.verdict_after) {
+  if (change.before->constant() && change.after->constant()) return text;
+  if (refusal(*change.before) == change.verdict_before &&
+      refusal(*change.after) == change.verdict_after) {
     return text + " where it is refused";
   }
   return text + " when " + changed_text(change);
@@ -147,13 +147,14 @@ std::string headline(const Change& change) {
 
 std::string before_text(const Change& change) {
   if (change.scope != Change::Scope::kArchitecture) {
-    return decision_text(change.before, change.name);
+    return decision_text(*change.before, change.name);
   }
   return whole_text(change.direction == Direction::kTighter, change.verdict_before);
 }
 
 std::string after_text(const Change& change) {
-  if (change.scope != Change::Scope::kArchitecture) return decision_text(change.after, change.name);
+  if (change.scope != Change::Scope::kArchitecture)
+    return decision_text(*change.after, change.name);
   return whole_text(change.direction == Direction::kLooser, change.verdict_after);
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "filter/survey.h"
 #include "syscalls/table.h"
 
 namespace whittle::filter {
@@ -15,12 +16,12 @@ using syscalls::Arch;
 
 // A filter of 4096 comparisons cuts the numbers of an ABI into some 8192 ranges.
 constexpr std::size_t kMostRanges = 16'384;
-constexpr std::uint64_t kMostSteps = 20'000'000;  // of pairing the paths of one number
+constexpr std::uint64_t kMostSteps = 20'000'000;  // of pairing paths, in all
 
 // Numbers with one decision.
 struct Piece {
   Numbers numbers;
-  Decision decision;
+  std::shared_ptr<const Decision> decision;
 };
 
 std::vector<Numbers> spaces(Arch arch) {
@@ -40,18 +41,16 @@ std::vector<Piece> pieces_of(Decider& decider, Arch arch) {
       range.decision.decided = false;  // of what is beyond the bound
       if (pieces.size() < kMostRanges) range = decider.decide_from(arch, start, space.last);
       first = std::uint64_t{range.last} + 1;
-      pieces.push_back({{start, range.last}, std::move(range.decision)});
+      pieces.push_back(
+          {{start, range.last}, std::make_shared<const Decision>(std::move(range.decision))});
     }
   }
   return pieces;
 }
 
 bool lets_something_through(const std::vector<Piece>& pieces) {
-  return std::any_of(pieces.begin(), pieces.end(), [](const Piece& piece) {
-    return !piece.decision.decided ||
-           std::any_of(piece.decision.paths.begin(), piece.decision.paths.end(),
-                       [](const Path& path) { return path.verdict.allows(); });
-  });
+  return std::any_of(pieces.begin(), pieces.end(),
+                     [](const Piece& piece) { return can_allow(*piece.decision); });
 }
 
 Direction direction_of(const profile::Verdict& before, const profile::Verdict& after) {
@@ -62,8 +61,8 @@ Direction direction_of(const profile::Verdict& before, const profile::Verdict& a
 // The argument vectors that two decisions answer differently, by direction; nullopt when they are
 // too many to pair.
 std::optional<std::array<std::vector<Path>, 3>> changed_paths(const Decision& before,
-                                                              const Decision& after) {
-  std::uint64_t work = kMostSteps;
+                                                              const Decision& after,
+                                                              std::uint64_t& work) {
   std::array<std::vector<Path>, 3> changed;
   for (const Path& a : before.paths) {
     for (const Path& b : after.paths) {
@@ -110,10 +109,12 @@ class Comparer {
   Comparison take() { return std::move(comparison_); }
 
  private:
-  Result<void> compare_numbers(Arch arch, const Numbers& numbers, const Decision& before,
-                               const Decision& after) {
-    if (before.decided && after.decided) {
-      const auto changed = changed_paths(before, after);
+  using SharedDecision = std::shared_ptr<const Decision>;
+
+  Result<void> compare_numbers(Arch arch, const Numbers& numbers, const SharedDecision& before,
+                               const SharedDecision& after) {
+    if (before->decided && after->decided) {
+      auto changed = changed_paths(*before, *after, work_);
       if (changed) {
         for (std::size_t i = 0; i < changed->size(); ++i) {
           if ((*changed)[i].empty()) continue;
@@ -122,7 +123,7 @@ class Comparer {
           change.direction = static_cast<Direction>(i);
           change.before = before;
           change.after = after;
-          change.changed = (*changed)[i];
+          change.changed = std::make_shared<const std::vector<Path>>(std::move((*changed)[i]));
           TRY(add_numbers(change, numbers));
         }
         return {};
@@ -174,15 +175,16 @@ class Comparer {
     change.direction = comes ? Direction::kLooser : Direction::kTighter;
     for (const bool named : {true, false}) {
       for (const Piece& piece : comes ? after : before) {
-        if (!piece.decision.decided) continue;
+        if (!piece.decision->decided) continue;
         const auto nr = named ? named_in(arch, piece.numbers) : piece.numbers.first;
         if (!nr) continue;
-        change.before = deciders_[0].decide(arch, *nr);
-        change.after = deciders_[1].decide(arch, *nr);
-        auto changed = changed_paths(change.before, change.after);
+        change.before = std::make_shared<const Decision>(deciders_[0].decide(arch, *nr));
+        change.after = std::make_shared<const Decision>(deciders_[1].decide(arch, *nr));
+        auto changed = changed_paths(*change.before, *change.after, work_);
         if (!changed) continue;
-        change.changed = std::move((*changed)[static_cast<std::size_t>(change.direction)]);
-        if (change.changed.empty()) continue;
+        auto& paths = (*changed)[static_cast<std::size_t>(change.direction)];
+        if (paths.empty()) continue;
+        change.changed = std::make_shared<const std::vector<Path>>(std::move(paths));
         change.nr = *nr;
         return confirm(std::move(change));
       }
@@ -201,7 +203,7 @@ class Comparer {
   // Asks the evaluator before the change is kept.
   Result<void> confirm(Change change) {
     std::uint64_t work = UINT64_MAX;
-    const auto args = witness(change.changed.front().words, work);
+    const auto args = witness(change.changed->front().words, work);
     if (!args) return bug("a change without a witness");
     change.args = *args;
     const seccomp_data data = call(change.arch, change.nr, change.args);
@@ -227,7 +229,7 @@ class Comparer {
     if (last.scope != change.scope || last.arch != change.arch ||
         last.direction != change.direction ||
         std::uint64_t{last.numbers.last} + 1 != change.numbers.first ||
-        !alike(last.before, change.before) || !alike(last.after, change.after)) {
+        !alike(*last.before, *change.before) || !alike(*last.after, *change.after)) {
       return false;
     }
     last.numbers.last = change.numbers.last;
@@ -237,6 +239,7 @@ class Comparer {
   const Program& before_;
   const Program& after_;
   std::array<Decider, 2> deciders_;
+  std::uint64_t work_ = kMostSteps;
   Comparison comparison_;
 };
 

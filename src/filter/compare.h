@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -42,11 +43,11 @@ struct Change {
   Numbers numbers;
   std::string_view name;  // kCall: lives as long as the program
   Direction direction = Direction::kOther;
-  // Of every number of the change; for kArchitecture of the witness's.
-  Decision before;
-  Decision after;
+  // Of every number of the change; for kArchitecture of the witness's. Never null.
+  std::shared_ptr<const Decision> before;
+  std::shared_ptr<const Decision> after;
   // The argument vectors that changed in this direction, with their verdicts after. Disjoint.
-  std::vector<Path> changed;
+  std::shared_ptr<const std::vector<Path>> changed;
 
   // The witness: what the evaluator answers to `args` with the number `numbers.first`, or `nr` for
   // kArchitecture.

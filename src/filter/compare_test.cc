@@ -172,6 +172,66 @@ TEST(Compare, AnArchitectureThatComesIsOneChange) {
   EXPECT_EQ(after_text(change), "open");
 }
 
+// Filters of 4096 instructions that are made to take for ever: in ways, in numbers, in the search
+// for a value. They end, and what was not told is undecided.
+std::vector<Program> exploding_filters() {
+  std::vector<Program> filters;
+  const auto add = [&filters](Program start, const std::vector<sock_filter>& block,
+                              const auto& change) {
+    Program program = std::move(start);
+    for (std::uint32_t i = 0; program.size() + block.size() + 2 <= 4096; ++i) {
+      for (sock_filter instruction : block) program.push_back(change(instruction, i));
+    }
+    program.push_back(ret(kAllow));
+    program.push_back(ret(kEperm));
+    filters.push_back(std::move(program));
+  };
+  std::mt19937 random(1);
+  const auto same = [](sock_filter instruction, std::uint32_t i) {
+    if (BPF_CLASS(instruction.code) == BPF_JMP) instruction.k += i;
+    return instruction;
+  };
+  const auto rotated = [](sock_filter instruction, std::uint32_t i) {
+    if (BPF_CLASS(instruction.code) == BPF_LD) instruction.k = kLow0 + i % 12 * 4;
+    if (BPF_CLASS(instruction.code) == BPF_JMP) instruction.k = 1U << (i / 12 % 32);
+    return instruction;
+  };
+  const auto chaotic = [&random](sock_filter instruction, std::uint32_t) {
+    if (BPF_CLASS(instruction.code) == BPF_LD) return instruction;
+    instruction.k = static_cast<std::uint32_t>(random() & random());
+    return instruction;
+  };
+  const auto three_bits = [&random](sock_filter instruction, std::uint32_t) {
+    if (BPF_CLASS(instruction.code) != BPF_ALU) return instruction;
+    instruction.k = 1U << (random() % 32) | 1U << (random() % 32) | 1U << (random() % 32);
+    return instruction;
+  };
+  const sock_filter both_ways = branch(BPF_JSET, 1, 0, 0);
+  add({}, {load(kLow0), both_ways}, rotated);            // 2^1000 ways
+  add({load(kLow0)}, {branch(BPF_JEQ, 7, 0, 0)}, same);  // one way more each
+  add({load(kLow0)}, {branch(BPF_JGT, 7, 0, 0)}, same);  // ranges
+  add({}, {load(0), stmt(BPF_ALU | BPF_AND | BPF_K, 0), branch(BPF_JGE, 0, 0, 0)}, chaotic);
+  add({}, {load(0), stmt(BPF_ALU | BPF_ADD | BPF_K, 0), branch(BPF_JGE, 0, 0, 0)}, chaotic);
+  add({}, {load(kLow0), stmt(BPF_ALU | BPF_AND | BPF_K, 0), branch(BPF_JGE, 0, 0, 0)}, chaotic);
+  // Of every three bits one must be set: hard to find a value for, and then to pair the ways.
+  add({}, {load(kLow0), stmt(BPF_ALU | BPF_AND | BPF_K, 0), branch(BPF_JEQ, 0, 0, 0)}, three_bits);
+  return filters;
+}
+
+TEST(Compare, ExplodingFiltersEnd) {
+  const std::vector<Program> filters = exploding_filters();
+  int undecided = 0;
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    ASSERT_TRUE(check(filters[i])) << i;
+    EXPECT_GT(filters[i].size(), 4090U) << i;
+    const auto comparison = compare(filters[i], filters[(i + 1) % filters.size()], kX86_64Only);
+    ASSERT_TRUE(comparison) << comparison.error().text();
+    undecided += comparison->undecided.empty() ? 0 : 1;
+    EXPECT_FALSE(comparison->equivalent()) << i;
+  }
+  EXPECT_EQ(undecided, 7);
+}
+
 TEST(Compare, RefusesWhatTheKernelWouldNotLoad) {
   EXPECT_FALSE(compare({}, {ret(kAllow)}, kX86_64Only));
 }

@@ -348,6 +348,15 @@ syscalls::Arch native_arch(const Profile& profile) {
   return syscalls::native_of(listed.front());
 }
 
+std::vector<syscalls::Arch> covered_arches(const Profile& profile) {
+  const auto native = native_arch(profile);
+  std::vector<syscalls::Arch> arches;
+  for (const syscalls::Arch arch : syscalls::kAllArches) {
+    if (arch == native || profile.lists(arch)) arches.push_back(arch);
+  }
+  return arches;
+}
+
 Compilation::Compilation(Compilation&& other) noexcept
     : program_(std::move(other.program_)),
       report_(std::move(other.report_)),

@@ -33,6 +33,10 @@ struct Compiled {
 // that of the first that is listed.
 syscalls::Arch native_arch(const profile::Profile& profile);
 
+// The ABIs that the program lets in: the listed ones and the native one, in the order of
+// syscalls::kAllArches.
+std::vector<syscalls::Arch> covered_arches(const profile::Profile& profile);
+
 // Runs libseccomp in a child process with a limit, because some legal rule sets make it loop for
 // ever: that is an error with the limit's name, never a hang.
 Result<Compiled> compile(const profile::Profile& profile, Flavour flavour);

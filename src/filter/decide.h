@@ -50,8 +50,8 @@ struct Decision {
 // A step is an instruction run, or an exclusion looked at, on one path.
 struct Bounds {
   std::size_t most_paths = 4096;
-  std::uint64_t most_steps = 10'000'000;          // of one decision: some 50 ms
-  std::uint64_t most_steps_in_all = 200'000'000;  // of all decisions of one Decider
+  std::uint64_t most_steps = 5'000'000;          // of one decision
+  std::uint64_t most_steps_in_all = 20'000'000;  // of all decisions of one Decider
 };
 
 // Decides many numbers of one program, which must outlive it.

@@ -21,9 +21,10 @@ struct Difference {
   profile::Verdict compiled;
 };
 
-// Compares the program with the documented meaning for every known number of every listed
-// architecture: at a witness of every path of the program, and at the boundary values of every
-// condition. Empty: they agree at all of them.
+// Compares the program with the documented meaning, over all argument values of every named call of
+// every ABI that the profile covers: one difference for each pair of verdicts of a call, with a
+// witness that evaluate() and documented_verdict() confirm (a bug error else). Empty: they agree.
+// An input error names a call whose answers can't be told exactly (decide.h).
 Result<std::vector<Difference>> differences(const profile::Profile& profile, const Program& program,
                                             Flavour flavour);
 

@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "filter/document.h"
+#include "filter/random_rules.h"
 #include "syscalls/table.h"
 
 namespace whittle::filter {
@@ -95,6 +101,102 @@ TEST(Faithful, FindsSocketcallOnX86) {
   EXPECT_EQ(found[0].arch, syscalls::Arch::kX86);
   EXPECT_EQ(found[0].syscall, "socketcall");
   EXPECT_EQ(found[0].compiled, kAllow);
+}
+
+// Argument vectors at and beside every constant of the rules.
+std::vector<Arguments> points_of(const std::vector<Rule>& rules, RandomRules& random) {
+  std::array<std::vector<std::uint64_t>, 6> values;
+  for (const Rule& rule : rules) {
+    for (const Condition& c : rule.args) {
+      for (const std::uint64_t v : {c.value, c.value_two, c.value_two | ~c.value}) {
+        values[c.index].insert(values[c.index].end(),
+                               {v, v - 1, v + 1, v ^ (std::uint64_t{1} << 32U), v & UINT32_MAX});
+      }
+    }
+  }
+  std::vector<Arguments> points;
+  for (int i = 0; i < 150; ++i) {
+    Arguments args{};
+    for (std::size_t k = 0; k < args.size(); ++k) {
+      if (!values[k].empty())
+        args[k] = values[k][random.below(static_cast<std::uint32_t>(values[k].size()))];
+    }
+    points.push_back(args);
+  }
+  return points;
+}
+
+struct Counts {
+  int sets = 0;
+  int different = 0;
+  int refused = 0;  // libseccomp says no: the same condition with another action
+  int endless = 0;
+};
+
+// One random rule set, compiled for a 64-bit and a 32-bit ABI: the decision of the document is a
+// partition that agrees with documented_verdict(), and differences() finds every pair of verdicts
+// that any of the points shows. Its own witnesses it confirms itself.
+void check_rule_set(RandomRules& random, Counts& counts) {
+  const std::vector<Rule> rules = random.rules("dup2");
+  Profile::Parts parts;
+  parts.default_verdict = kEperm;
+  parts.architectures = {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86"};
+  parts.rules = rules;
+  const Profile profile(std::move(parts));
+  const auto compiled = compile(profile, Flavour::kNative);
+  ++counts.sets;
+  if (!compiled) {
+    ++(compiled.error().message.find("for ever") != std::string::npos ? counts.endless
+                                                                      : counts.refused);
+    return;
+  }
+  const auto found = differences(profile, compiled->program, Flavour::kNative);
+  ASSERT_TRUE(found) << found.error().text();
+  counts.different += found->empty() ? 0 : 1;
+  for (const Difference& difference : *found) ASSERT_EQ(difference.syscall, "dup2");
+  for (const syscalls::Arch arch : {syscalls::Arch::kX86_64, syscalls::Arch::kX86}) {
+    const std::uint32_t nr = *syscalls::number(arch, "dup2");
+    const Decision decision = documented_decision(profile, arch, "dup2");
+    ASSERT_TRUE(decision.decided);
+    for (Arguments args : points_of(rules, random)) {
+      const Verdict documented = profile::documented_verdict(profile, arch, "dup2", args);
+      const auto matches = [&args](const Path& path) {
+        for (std::size_t i = 0; i < path.words.size(); ++i) {
+          if (!path.words[i].holds(static_cast<std::uint32_t>(args[i / 2] >> (i % 2 * 32)))) {
+            return false;
+          }
+        }
+        return true;
+      };
+      ASSERT_EQ(std::count_if(decision.paths.begin(), decision.paths.end(), matches), 1);
+      const auto path = std::find_if(decision.paths.begin(), decision.paths.end(), matches);
+      ASSERT_EQ(path->verdict, documented);
+      const Verdict real = *evaluate(compiled->program, call(arch, nr, args));
+      if (real == documented) continue;
+      ASSERT_TRUE(std::any_of(found->begin(), found->end(), [&](const Difference& d) {
+        return d.arch == arch && d.documented == documented && d.compiled == real;
+      })) << "a difference that was not found";
+    }
+  }
+}
+
+// check-all runs 20,000 sets: WHITTLE_RULE_SETS.
+TEST(Faithful, FindsEveryDifferenceOfRandomRuleSets) {
+  const char* wanted = std::getenv("WHITTLE_RULE_SETS");
+  const int sets = wanted == nullptr ? 100 : std::atoi(wanted);
+  RandomRules random(3);
+  Counts counts;
+  for (int i = 0; i < sets; ++i) {
+    check_rule_set(random, counts);
+    ASSERT_FALSE(HasFatalFailure()) << "rule set " << i;
+  }
+  RecordProperty("different", counts.different);
+  RecordProperty("refused", counts.refused);
+  RecordProperty("endless", counts.endless);
+  std::printf("%d rule sets: %d compiled otherwise than documented, %d refused, %d endless\n",
+              counts.sets, counts.different, counts.refused, counts.endless);
+  EXPECT_GT(counts.different, sets / 100);
+  EXPECT_LT(counts.refused + counts.endless, sets / 4);
 }
 
 }  // namespace
