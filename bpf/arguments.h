@@ -37,9 +37,15 @@ static __noinline int add_value(void *ctx, __u32 cell, __u32 spec, const struct 
 	return 1;
 }
 
+static __always_inline bool is_same(const struct recorder_value *a, const struct recorder_value *b)
+{
+	return !((a->cell ^ b->cell) | (a->spec ^ b->spec) | (a->values.value[0] ^ b->values.value[0]) |
+		 (a->values.value[1] ^ b->values.value[1]) | (a->values.value[2] ^ b->values.value[2]));
+}
+
 /* `arguments` has room for the value in a struct and for the zero of unused places. */
 static __always_inline void keep_arguments(void *ctx, __u64 arguments[8], __u32 cell,
-					   struct recorder_total *total, const struct recorder_call *call)
+					   const struct recorder_call *call)
 {
 	if (call->in_struct) {
 		struct clone3_arguments args;
@@ -50,27 +56,29 @@ static __always_inline void keep_arguments(void *ctx, __u64 arguments[8], __u32 
 		}
 		arguments[RECORDER_IN_STRUCT] = args.flags | args.exit_signal;
 	}
+	__u32 zero = 0;
+	struct recorder_recent *lately = bpf_map_lookup_elem(&recent, &zero);
+
+	if (!lately)
+		return;
 	for (__u32 i = 0; i < RECORDER_SPECS; i++) {
 		if (i >= call->specs)
 			break;
 		const struct recorder_spec *spec = &call->spec[i];
-		struct recorder_values *recent = &total->recent_values[i];
-		struct recorder_values value;
-		__u64 differs = 0;
+		struct recorder_value key = {.cell = cell, .spec = i + 1};
+		__u32 hash = cell + (i << 6);
 
 		for (int k = 0; k < RECORDER_TUPLE; k++) {
 			__u64 argument = arguments[spec->index[k] & 7];
 
-			value.value[k] = spec->wide & (1U << k) ? argument : (__u32)argument;
-			differs |= value.value[k] ^ recent->value[k];
+			key.values.value[k] = spec->wide & (1U << k) ? argument : (__u32)argument;
+			hash = hash * 31 + (__u32)key.values.value[k];
 		}
-		/* Most calls have the values of the one before: no need to look them up. */
-		if (!differs && (total->recent & (1U << i)))
-			continue;
-		if (add_value(ctx, cell, i, &value)) {
-			*recent = value;
-			total->recent |= 1U << i;
-		}
+		/* Most calls have values that were there a moment ago: no need to look them up. */
+		struct recorder_value *seen = &lately->of[(hash ^ hash >> 9) & (RECORDER_RECENT - 1)];
+
+		if (!is_same(seen, &key) && add_value(ctx, cell, i, &key.values))
+			*seen = key;
 	}
 }
 

@@ -88,12 +88,73 @@ static __always_inline void add_live(__u32 source, __s64 change)
 		__sync_fetch_and_add(&control.live[source], change);
 }
 
+static __always_inline __u8 *mark_at(__u32 pid)
+{
+	__u32 chunk = pid / RECORDER_MARKS;
+	struct recorder_marks *found = bpf_map_lookup_elem(&marks, &chunk);
+
+	return found ? &found->of[pid % RECORDER_MARKS] : 0;
+}
+
+/* Ids beyond those that the user side knew of have no mark: their storage tells. */
+static __always_inline __u8 mark_of(struct task_struct *task)
+{
+	__u8 *mark = mark_at(task->pid);
+
+	return mark ? *mark : RECORDER_ASK;
+}
+
+/* The entry of with_stack for a task whose registers are saved at `regs`, on top of its kernel stack. */
+static __always_inline __u32 *with_stack(struct pt_regs *regs)
+{
+	__u64 stack = (__u64)regs;
+
+	/* The verifier makes a number of a pointer only by taking another from it. */
+	asm volatile("%0 -= %1" : "+r"(stack) : "r"(&control));
+	stack >>= 14; /* THREAD_SIZE, arch/x86/include/asm/page_64_types.h */
+	return &control.with_stack[(stack ^ stack >> 15) & (RECORDER_STACKS_OF_TASKS - 1)];
+}
+
+/* A thread that execs has taken the id of its process, and left its own. */
+static __always_inline void move_mark(__u32 from, __u32 to)
+{
+	__u8 *old = mark_at(from);
+	__u8 *new = mark_at(to);
+
+	if (old && new)
+		*new = *old;
+	if (old)
+		*old = 0;
+}
+
+/* Writes the mark that a task's state makes. To be called whenever that has changed. */
+static __always_inline void write_mark(struct task_struct *task, const struct recorder_task *state)
+{
+	__u8 mark = 0;
+
+	if (state->flags)
+		mark = RECORDER_ASK;
+	if ((state->flags & (RECORDER_COUNTING | RECORDER_IN_RUNTIME)) == RECORDER_COUNTING &&
+	    state->source < RECORDER_SOURCES)
+		mark = state->source + 1;
+	__u8 *now = mark_at(task->pid);
+
+	if (!now) {
+		control.unmarked = 1;
+		return;
+	}
+	if (!*now != !mark)
+		__sync_fetch_and_add(with_stack((struct pt_regs *)bpf_task_pt_regs(task)), mark ? 1 : -1);
+	*now = mark;
+}
+
 /* Stops recording a task. */
-static __always_inline void forget(struct recorder_task *state)
+static __always_inline void forget(struct task_struct *task, struct recorder_task *state)
 {
 	if (!state->flags)
 		return;
 	state->flags = 0;
+	write_mark(task, state);
 	add_live(state->source, -1);
 }
 
@@ -112,6 +173,7 @@ static __always_inline bool follow(struct task_struct *task, __u32 source, __u32
 	state->hierarchy = hierarchy;
 	state->base_filters = task->seccomp.filter_count.counter;
 	state->flags = flags;
+	write_mark(task, state);
 	add_live(source, 1);
 	return true;
 }
@@ -126,7 +188,7 @@ static __always_inline void on_enter(struct task_struct *task, struct cgroup *cg
 	if (!into) {
 		/* A move in another hierarchy says nothing about the one that it is followed by. */
 		if (state && (state->flags & RECORDER_BY_CGROUP) && state->hierarchy == hierarchy)
-			forget(state);
+			forget(task, state);
 		return;
 	}
 	__u32 main = into->main;
@@ -139,7 +201,7 @@ static __always_inline void on_enter(struct task_struct *task, struct cgroup *cg
 		if (!(state->flags & RECORDER_BY_CGROUP) || state->source == into->main ||
 		    state->source == into->exec)
 			return;
-		forget(state);
+		forget(task, state);
 	}
 	follow(task, source, hierarchy, RECORDER_BY_CGROUP | RECORDER_UNTIL_EXEC | RECORDER_UNTIL_FILTER);
 }
@@ -175,6 +237,7 @@ static __noinline bool decide(struct task_struct *task, struct recorder_task *st
 
 	if (!into) {
 		state->flags = 0;
+		write_mark(task, state);
 		return false;
 	}
 	__u32 main = into->main;
@@ -184,6 +247,7 @@ static __noinline bool decide(struct task_struct *task, struct recorder_task *st
 	if (main >= RECORDER_SOURCES) {
 		__sync_fetch_and_add(&control.lost_cgroups, 1);
 		state->flags = 0;
+		write_mark(task, state);
 		return false;
 	}
 	state->source = control.started[main] ? main + 1 : main;

@@ -75,6 +75,20 @@ struct {
 } values SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct recorder_recent);
+} recent SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 8); /* the user side: for all thread ids */
+	__type(key, __u32);
+	__type(value, struct recorder_marks);
+} marks SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RECORDER_MAP_ENTRIES);
 	__type(key, struct recorder_judged);
@@ -125,19 +139,26 @@ static __always_inline bool counts(struct task_struct *task, struct recorder_tas
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
+	if (!*with_stack(regs) && !control.unmarked)
+		return 0;
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+	__u8 mark = mark_of(task);
 
-	if (!state)
+	if (!mark)
 		return 0;
 	struct call call = call_of(task, regs->orig_ax);
-
-	if (!counts(task, state, call))
-		return 0;
 	__u32 error = error_of(result);
-	__u32 phase = phase_of(state);
-	__u32 source = state->source;
+	__u32 phase = control.phase;
+	__u32 source = mark - 1U;
 
+	if (mark == RECORDER_ASK) {
+		struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+
+		if (!state || !counts(task, state, call))
+			return 0;
+		phase = phase_of(state);
+		source = state->source;
+	}
 	if (call.nr == ~0U && result != -ENOSYS) {
 		/* rt_sigreturn took the number with it. 32-bit code may have used sigreturn instead. */
 		call.nr = call.abi == RECORDER_X86 ? 173 : 15;
@@ -171,11 +192,15 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	arguments[RECORDER_IN_STRUCT] = 0;
 	arguments[RECORDER_NO_ARGUMENT] = 0;
 	if (how->specs)
-		keep_arguments(ctx, arguments, cell, total, how);
+		keep_arguments(ctx, arguments, cell, how);
 	if (how->judge == RECORDER_NO_JUDGE)
 		return 0;
-	if ((__u32)result == filter_nr(call))
-		state->returned_number = filter_nr(call) + 1;
+	if ((__u32)result == filter_nr(call)) {
+		struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+
+		if (state)
+			state->returned_number = filter_nr(call) + 1;
+	}
 	judge(arguments, source, cell, call, result, how->judge, how->judge_arguments, phase);
 	return 0;
 }
@@ -225,9 +250,12 @@ static __always_inline void on_exec(void *ctx, struct task_struct *task, struct 
 	if ((state->flags & RECORDER_BY_CGROUP) && state->source < RECORDER_SOURCES)
 		control.started[state->source] = 1;
 	count_without_result(ctx, state, call);
-	if (!(state->flags & RECORDER_IN_RUNTIME))
-		return;
+	const bool in_runtime = state->flags & RECORDER_IN_RUNTIME;
+
 	state->flags &= ~RECORDER_IN_RUNTIME;
+	write_mark(task, state);
+	if (!in_runtime)
+		return;
 	/* Stopped before its first instruction, so that the filter can be read back. */
 	if (control.stop_at_exec && __sync_lock_test_and_set(&control.stopped, task->tgid) == 0) {
 		control.stop_at_exec = 0;
@@ -269,12 +297,16 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
 }
 
 /* There the old program is gone already, and its stack with it. */
-SEC("?tp_btf/sched_process_exec")
-int BPF_PROG(on_process_exec, struct task_struct *task)
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_process_exec, struct task_struct *task, int old_pid)
 {
 	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
 
 	if (!state || !state->flags)
+		return 0;
+	if (old_pid != task->pid)
+		move_mark(old_pid, task->pid);
+	if (!control.exec_at_enter)
 		return 0;
 	on_exec(ctx, task, state, (struct call){.abi = state->exec_abi, .nr = state->exec_nr},
 		state->exec_anew);
@@ -292,10 +324,12 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 					     .hierarchy = state->hierarchy,
 					     .base_filters = state->base_filters};
 
-		if (bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		if (bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE)) {
 			add_live(copy.source, 1);
-		else
+			write_mark(child, &copy);
+		} else {
 			__sync_fetch_and_add(&control.lost_tasks, 1);
+		}
 	}
 	/* clone3 can put the child into another cgroup than its parent's. */
 	if (control.v2_followed)
@@ -328,7 +362,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		keep_for_judgement(arguments, state->source, call, (long)filter_nr(call), ALL_ARGUMENTS,
 				   phase_of(state));
 	}
-	forget(state);
+	forget(task, state);
 	return 0;
 }
 
@@ -383,7 +417,14 @@ int mark_tasks(struct bpf_iter__task *ctx)
 		struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
 
 		if (state && state->source == control.mark_source)
-			forget(state);
+			forget(task, state);
+		return 0;
+	}
+	if (control.mark == RECORDER_MARK_KNOWN) {
+		struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+
+		if (state)
+			write_mark(task, state);
 		return 0;
 	}
 	struct recorder_cgroup wanted = control.mark_cgroup;
@@ -402,8 +443,16 @@ int mark_tasks(struct bpf_iter__task *ctx)
 	} else if (!descends) {
 		return 0;
 	}
-	if (follow(task, source, hierarchy, flags))
-		__sync_fetch_and_add(&control.marked, 1);
+	if (!follow(task, source, hierarchy, flags))
+		return 0;
+	__sync_fetch_and_add(&control.marked, 1);
+	/* It may have ended meanwhile, and its id must not stay marked for another. */
+	if (task->flags & PF_EXITING) {
+		struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+
+		if (state)
+			forget(task, state);
+	}
 	return 0;
 }
 

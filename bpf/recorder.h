@@ -64,12 +64,11 @@ struct recorder_total {
 	__u64 first;
 	__u64 last;
 	__u32 phases; /* bit i: seen in phase i */
-	__u32 recent; /* bit i: recent_values[i] holds what spec i had last, and it is in `values` */
+	__u32 unused;
 	struct {
 		__u64 count;
 		__u64 number; /* 0: free */
 	} errnos[RECORDER_ERRNOS];
-	struct recorder_values recent_values[RECORDER_SPECS];
 };
 
 /* Key of `errnos`: results that found no room in recorder_total. */
@@ -130,6 +129,32 @@ struct recorder_task {
 	__u32 exec_nr;
 	__u32 exec_anew; /* and whether it runs a program from a descriptor */
 	__u32 returned_number; /* the last judged call that returned its own number, plus one */
+};
+
+/*
+ * What the hot path needs to know of a thread, by its id (in the initial pid namespace), in chunks:
+ * looking up task storage costs as much as all the rest. 0: not recorded. Up to RECORDER_SOURCES: its
+ * source plus one, and it counts. RECORDER_ASK: look at its storage.
+ */
+#define RECORDER_MARKS 4096
+#define RECORDER_ASK 0xff
+struct recorder_marks {
+	__u8 of[RECORDER_MARKS];
+};
+
+/*
+ * Before that, without a call of any helper (the first one costs 20 ns): how many recorded tasks have a
+ * kernel stack whose address has this hash. 0: whoever makes the call is not recorded.
+ */
+#define RECORDER_STACKS_OF_TASKS 32768
+
+/*
+ * Values that one CPU has seen lately: they are in the map `values` for certain. Indexed by a hash of
+ * the key; `spec` is one more than the key's, so that 0 is nothing.
+ */
+#define RECORDER_RECENT 512
+struct recorder_recent {
+	struct recorder_value of[RECORDER_RECENT];
 };
 
 /* Key and value of `cgroups`: those whose tasks are recorded, with all below them. */
@@ -193,6 +218,7 @@ enum recorder_mark {
 	RECORDER_MARK_CGROUP = 2, /* follow those in mark_cgroup: on mark_source those that descend from
 				     mark_tgid, on mark_exec the others */
 	RECORDER_MARK_CLEAR = 3,  /* forget those of source mark_source */
+	RECORDER_MARK_KNOWN = 4,  /* those with task storage from the user side: write their marks */
 };
 
 /* Shared memory between both sides. */
@@ -204,6 +230,7 @@ struct recorder_control {
 	__u32 watch;          /* user: follow new cgroups of the hierarchy watch_hierarchy on trial */
 	__u32 watch_hierarchy;
 	__u32 v2_followed;    /* user: cgroups of the v2 hierarchy are followed */
+	__u32 exec_at_enter;  /* user: the kernel has no sched_prepare_exec */
 	__u32 rescan;         /* kernel: a process with several threads has entered a followed cgroup */
 	__u32 mark;           /* user: enum recorder_mark and what it works on */
 	__u32 mark_tgid;
@@ -221,6 +248,8 @@ struct recorder_control {
 	__u64 lost_cgroups;   /* kernel: tasks of new cgroups that could not be followed: no free source, or no room */
 	__u64 live[RECORDER_SOURCES]; /* kernel: recorded tasks that have not exited; user: +1 for a target */
 	__u32 started[RECORDER_SOURCES]; /* kernel: a task that entered its cgroup has made its first exec */
+	__u32 unmarked; /* kernel: an id without a mark is recorded: with_stack does not tell */
+	__u32 with_stack[RECORDER_STACKS_OF_TASKS]; /* kernel */
 	__u32 trial[RECORDER_SOURCES]; /* sources free for new cgroups, as main; user: 1 free, kernel: 0 taken */
 	__u32 distinct[RECORDER_CELLS * RECORDER_SPECS]; /* kernel: over RECORDER_VALUES: open */
 	__u32 shown[RECORDER_CELLS];    /* kernel: occurrences kept with all arguments */

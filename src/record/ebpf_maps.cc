@@ -262,6 +262,12 @@ Result<void> clear_source(const EbpfMaps& maps, std::uint32_t source) {
       maps.others, [&](const auto& key) { return key.source == source; });
   erase_entries<recorder_judged, recorder_seen>(
       maps.judged, [&](const auto& key) { return key.source == source; });
+  const std::uint32_t zero = 0;
+  const std::vector<recorder_recent> none(
+      static_cast<std::size_t>(std::max(libbpf_num_possible_cpus(), 1)));
+  if (bpf_map_update_elem(maps.recent, &zero, none.data(), BPF_ANY) != 0) {
+    return errno_error(ErrorKind::kEnvironment, "eBPF: cannot clear the values", errno);
+  }
   maps.control->started[source] = 0;
   return {};
 }

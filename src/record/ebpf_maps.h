@@ -36,6 +36,7 @@ struct EbpfMaps {
   int others = -1;
   int values = -1;
   int judged = -1;
+  int recent = -1;
   int cgroups = -1;
   int events = -1;
 };

@@ -203,17 +203,26 @@ tl::unexpected<Error> libbpf_error(const char* what, int error) {
 }
 
 // Which programs this recording needs on this kernel.
-void choose_programs(bpf_object* object, bool targets) {
-  const bool prepare_exec = use_prepare_exec();
+void choose_programs(bpf_object* object, bool prepare_exec, bool targets) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) {
     const std::string_view name = bpf_program__name(program);
     bool wanted = true;
     if (name == "on_prepare_exec") wanted = prepare_exec;
-    if (name == "on_sys_enter" || name == "on_process_exec") wanted = !prepare_exec;
-    if (name == "on_attach" || name == "on_mkdir" || name == "mark_tasks") wanted = targets;
+    if (name == "on_sys_enter") wanted = !prepare_exec;
+    if (name == "on_attach" || name == "on_mkdir") wanted = targets;
     bpf_program__set_autoload(program, wanted);
   }
+}
+
+// One more than the greatest thread id (proc(5)); ids of later, greater limits are recorded, too.
+std::uint32_t most_thread_ids() {
+  std::ifstream file("/proc/sys/kernel/pid_max");
+  std::string text;
+  std::getline(file, text);
+  constexpr std::uint64_t kLimit = 1U << 22U;  // PID_MAX_LIMIT, include/linux/threads.h
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(parse_u64(trim(text)).value_or(kLimit), RECORDER_MARKS, kLimit));
 }
 
 void size_maps(bpf_object* object, const EbpfRecorder::Options& options) {
@@ -226,6 +235,7 @@ void size_maps(bpf_object* object, const EbpfRecorder::Options& options) {
   if (entries != 0) {
     for (const char* name : {"errnos", "others", "values", "judged"}) resize(name, entries);
   }
+  resize("marks", (most_thread_ids() + RECORDER_MARKS - 1) / RECORDER_MARKS);
   if (ring != 0) {
     resize("events", ring);
   } else if (!options.stacks) {
@@ -248,6 +258,7 @@ Result<EbpfMaps> find_maps(bpf_object* object) {
   maps.others = fd("others");
   maps.values = fd("values");
   maps.judged = fd("judged");
+  maps.recent = fd("recent");
   maps.cgroups = fd("cgroups");
   maps.events = fd("events");
   return maps;
@@ -271,13 +282,15 @@ Result<EbpfRecorder> EbpfRecorder::open(const Options& options) {
                                            embedded_recorder_bpf().size(), nullptr));
   if (!state->object) return libbpf_error("cannot open the recorder", errno);
   bpf_object* object = state->object.get();
-  choose_programs(object, options.targets);
+  const bool prepare_exec = use_prepare_exec();
+  choose_programs(object, prepare_exec, options.targets);
   size_maps(object, options);
   if (const int error = bpf_object__load(object); error != 0) {
     return libbpf_error("the kernel refuses the recorder", -error);
   }
   TRY_ASSIGN(state->maps, find_maps(object));
   fill_argument_specs(*state->maps.control);
+  state->maps.control->exec_at_enter = prepare_exec ? 0 : 1;
   state->maps.control->stacks = options.stacks ? 1 : 0;
   const auto on_event = [](void* context, void* data, std::size_t) {
     auto& own = *static_cast<State*>(context);
@@ -342,6 +355,8 @@ Result<void> EbpfRecorder::add(int pidfd, Start start, Source source) {
     return errno_error(ErrorKind::kEnvironment, "eBPF: cannot follow the target", errno);
   }
   __atomic_fetch_add(&state_->maps.control->live[source], 1, __ATOMIC_RELAXED);
+  state_->maps.control->mark = RECORDER_MARK_KNOWN;
+  TRY(mark_tasks());
   return {};
 }
 
@@ -349,7 +364,6 @@ Result<void> EbpfRecorder::add(int pidfd, Start start, Source source) {
 // task that was forked meanwhile by one that was not marked yet may have been passed over.
 Result<std::uint64_t> EbpfRecorder::mark_tasks() {
   recorder_control& control = *state_->maps.control;
-  if (!state_->iterator) return bug("mark_tasks needs Options::targets");
   __atomic_store_n(&control.marked, 0, __ATOMIC_RELEASE);
   std::uint64_t before = 0;
   do {

@@ -140,7 +140,7 @@ class EbpfRecorderTest : public testing::Test {
 TEST_F(EbpfRecorderTest, FollowsARunningTreeWithAllItsDescendants) {
   Shell shell;
   Shell other;
-  shell.run("setsid sleep 1 >&- & sh -c 'sleep 3; true' >&- & sleep 0.2");
+  shell.run("setsid sleep 9 >&- & sh -c 'sleep 3; true' >&- & sleep 0.2");
   EbpfRecorder recorder = open(1);
   const auto marked = recorder.add_tree(shell.pid());
   ASSERT_TRUE(marked) << marked.error().text();
@@ -199,7 +199,7 @@ TEST_F(EbpfRecorderTest, TakesWhatRunsInACgroupAlready) {
   const TestCgroup group(unique("running"));
   Shell init;
   Shell session;
-  init.run(format("echo $$ >{}; sleep 1 >&- & echo -n", group.procs()));
+  init.run(format("echo $$ >{}; sleep 9 >&- & echo -n", group.procs()));
   session.run(format("echo $$ >{}", group.procs()));
   EbpfRecorder recorder = open(2);
   ASSERT_TRUE(recorder.follow_cgroup(group.cgroup(), 0, 1));
@@ -208,7 +208,7 @@ TEST_F(EbpfRecorderTest, TakesWhatRunsInACgroupAlready) {
   EXPECT_EQ(*marked, 3U);
   EXPECT_EQ(recorder.live(0), 2U);
   EXPECT_EQ(recorder.live(1), 1U);
-  init.run("mkdir /proc/none 2>&-");
+  init.run("mkdir /proc/none 2>&-; kill $!");
   session.run("rmdir /proc/none 2>&-");
   // Another that enters now did not start it either.
   Shell late;
