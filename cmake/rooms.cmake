@@ -40,7 +40,7 @@ foreach(runtime docker containerd podman cri-o)
   whittle_embed(whittle_profile ${symbol}_baselines
                 ${CMAKE_SOURCE_DIR}/data/baselines/${runtime}.json)
 endforeach()
-foreach(file_name runtime-floor option-siblings call-siblings)
+foreach(file_name runtime-floor value-siblings call-siblings)
   string(REPLACE - _ symbol ${file_name})
   whittle_embed(whittle_generate ${symbol}_tsv ${CMAKE_SOURCE_DIR}/data/${file_name}.tsv)
 endforeach()

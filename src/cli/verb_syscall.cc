@@ -84,6 +84,9 @@ json::Value to_json(const syscalls::ArgumentSpec& spec) {
   object.set("level", level_name(spec.level));
   object.set("per_architecture", spec.per_architecture);
   object.set("in_struct", spec.in_struct);
+  json::Array not_on;
+  for (const Arch arch : spec.not_on) not_on.emplace_back(syscalls::arch_name(arch));
+  object.set("not_on", std::move(not_on));
   object.set("source", spec.source);
   return object;
 }
@@ -113,10 +116,13 @@ std::string number_line(Arch arch, std::uint32_t nr) {
 std::string argument_line(const syscalls::ArgumentSpec& spec) {
   std::vector<std::string> indexes;
   for (const unsigned index : spec.indexes) indexes.push_back(format("{}", index));
-  const char* where = spec.in_struct ? ", in the struct that it points to" : "";
-  return format("  argument{} {}: {}{}, a rule at --arguments {}\n    {}\n",
-                indexes.size() == 1 ? "" : "s", join(indexes, ", "), syscalls::kind_name(spec.kind),
-                where, level_name(spec.level), spec.source);
+  std::string where = spec.in_struct ? ", in the struct that it points to" : "";
+  for (const Arch arch : spec.not_on) where += format(", not on {}", syscalls::arch_name(arch));
+  const std::string rule = spec.level == syscalls::Level::kBase
+                               ? "recorded only"
+                               : format("a rule at --arguments {}", level_name(spec.level));
+  return format("  argument{} {}: {}{}, {}\n    {}\n", indexes.size() == 1 ? "" : "s",
+                join(indexes, ", "), syscalls::kind_name(spec.kind), where, rule, spec.source);
 }
 
 std::string to_text(const Found& found, std::optional<Arch> asked) {

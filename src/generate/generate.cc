@@ -82,11 +82,20 @@ class Generator {
     for (const auto& [name, why] : reasons_) outcome_.reasons.push_back({name, why});
     outcome_.left_out.assign(left_out_.begin(), left_out_.end());
     outcome_.enosys.assign(enosys_.begin(), enosys_.end());
+    note_arguments(by_architecture_, "values differ by architecture");
+    note_arguments(partly_known_, "not all argument values are known");
     TRY(prove());
     return std::move(outcome_);
   }
 
  private:
+  void note_arguments(const std::set<std::string>& names, std::string_view why) {
+    if (names.empty()) return;
+    note(format("{}: {}, so the arguments are left to {}",
+                join(std::vector<std::string>(names.begin(), names.end()), ", "), why,
+                options_.base_name));
+  }
+
   bool exists(std::string_view name) const {
     return std::any_of(abis_.begin(), abis_.end(),
                        [name](Arch arch) { return syscalls::number(arch, name).has_value(); });
@@ -112,24 +121,20 @@ class Generator {
   bool one_family() const { return options_.arches.size() == 1; }
 
   // The spec whose observed values become rules; nullptr: the arguments stay at the base's level.
+  // What --allow admits beyond the base is admitted in its observed values, whatever the level.
   const ArgumentSpec* usable_spec(const std::string& name, const Need& need, bool allowed) {
     if (need.any_values) return nullptr;
+    const bool beyond = allowed && limit_.attitude(name) != BaseLimit::Attitude::kAllows;
     for (const ArgumentSpec& spec : syscalls::argument_specs(name)) {
       const auto seen = need.values.find(spec.indexes);
       if (seen == need.values.end()) continue;
-      const bool wanted =
-          allowed || (options_.arguments != Level::kBase && spec.level <= options_.arguments);
-      if (!wanted) continue;
+      if (spec.level == Level::kBase || !(beyond || spec.level <= options_.arguments)) continue;
       if (spec.per_architecture && !one_family()) {
-        note(format("{}: its values differ by architecture, so its arguments are left to {}", name,
-                    options_.base_name));
+        by_architecture_.insert(name);
         continue;
       }
       if (!seen->second.closed) {
-        if (!allowed) {
-          note(format("{}: not all argument values are known, so its arguments are left to {}",
-                      name, options_.base_name));
-        }
+        if (!beyond) partly_known_.insert(name);
         continue;
       }
       return &spec;
@@ -286,6 +291,8 @@ class Generator {
   std::set<std::string> open_;                            // allowed whatever the arguments
   std::map<std::string, std::vector<Rule>> conditional_;  // not in open_
   std::set<std::string> enosys_;
+  std::set<std::string> by_architecture_;  // calls with arguments at the base's level, by reason
+  std::set<std::string> partly_known_;
   std::map<std::string, std::vector<Reason>> reasons_;
   std::set<LeftOut> left_out_;
   Outcome outcome_;

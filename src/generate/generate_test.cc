@@ -299,9 +299,62 @@ TEST(Generate, PrctlOnlyAtTheHighestLevelAndNeverBelowTheFloor) {
   EXPECT_TRUE(
       allows(made({seen("prctl", {{15}})}, options), "prctl", {1}));  // the runtimes call it
   options.runtimes = {};
+  options.arches = {Arch::kX86_64};
   const Outcome narrow = made({seen("prctl", {{15}})}, options);
   EXPECT_TRUE(allows(narrow, "prctl", {15}));
   EXPECT_FALSE(allows(narrow, "prctl", {1}));
+}
+
+TEST(Generate, ValuesThatDifferByArchitectureAreLeftToTheBaseForBoth) {
+  Options options = options_for();
+  options.arguments = Level::kAll;
+  options.runtimes = {};
+  const std::vector<evidence::Observation> observations = {seen("ioctl", {{0x5401}}),
+                                                           seen("ptrace", {{0}})};
+  const Outcome both = made(observations, options);
+  EXPECT_TRUE(allows(both, "ioctl", {0, 0x5412}));
+  EXPECT_THAT(both.notes, Contains(HasSubstr("ioctl, ptrace: values differ by architecture")));
+  options.arches = {Arch::kX86_64};
+  const Outcome one = made(observations, options);
+  EXPECT_TRUE(allows(one, "ioctl", {0, 0x5401}));
+  EXPECT_TRUE(allows(one, "ioctl", {0, 0xffffffff'00005401}));  // the kernel looks at 32 bits
+  EXPECT_TRUE(allows(one, "ioctl", {0, 0x541b}));               // a harmless sibling
+  EXPECT_FALSE(allows(one, "ioctl", {0, 0x5412}));              // TIOCSTI
+  EXPECT_TRUE(allows(one, "ptrace", {0}));
+  EXPECT_FALSE(allows(one, "ptrace", {16}));
+}
+
+TEST(Generate, MemoryProtectionsAreRulesByWriteAndExecute) {
+  Options options = options_for();
+  options.arguments = Level::kAll;
+  options.runtimes = {};
+  options.arches = {Arch::kX86_64};
+  const Outcome plain = made({seen("mmap", {{1}, {3}}), seen("mprotect", {{1}})}, options);
+  EXPECT_TRUE(allows(plain, "mmap", {0, 0, 5, 2}));       // a library that is loaded later
+  EXPECT_TRUE(allows(plain, "mmap", {0, 0, 3, 0x4022}));  // flags are only recorded
+  EXPECT_FALSE(allows(plain, "mmap", {0, 0, 7, 0x22}));
+  EXPECT_TRUE(allows(plain, "mprotect", {0, 0, 0}));
+  EXPECT_FALSE(allows(plain, "mprotect", {0, 0, 5}));
+  EXPECT_TRUE(allows(made({seen("mmap", {{7}})}, options), "mmap", {0, 0, 7, 0x22}));
+  options.arguments = Level::kSafe;
+  EXPECT_TRUE(allows(made({seen("mmap", {{1}})}, options), "mmap", {0, 0, 7, 0x22}));
+}
+
+TEST(Generate, RecordedOnlyIsNeverARule) {
+  Options options = options_for();
+  options.arguments = Level::kAll;
+  options.runtimes = {};
+  EXPECT_TRUE(allows(made({seen("mremap", {{1}})}, options), "mremap", {0, 0, 0, 4}));
+}
+
+TEST(Generate, AllowAdmitsObservedValuesAndTightensNothing) {
+  Options options = options_for();
+  options.runtimes = {};
+  options.allow = {"mount", "kill"};
+  const Outcome outcome = made({seen("mount", {{0x1000}}), seen("kill", {{0}})}, options);
+  EXPECT_TRUE(allows(outcome, "mount", {0, 0, 0, 0x1000}));
+  EXPECT_FALSE(allows(outcome, "mount", {0, 0, 0, 0x2000}));
+  EXPECT_TRUE(allows(outcome, "kill", {1, 9}));  // the base allows it whole
 }
 
 // --- architectures ---

@@ -1,7 +1,11 @@
 #include "generate/patterns.h"
 
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/perf_event.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,7 +16,7 @@
 #include "syscalls/tsv.h"
 
 WHITTLE_EMBEDDED(call_siblings_tsv)
-WHITTLE_EMBEDDED(option_siblings_tsv)
+WHITTLE_EMBEDDED(value_siblings_tsv)
 
 namespace whittle::generate {
 
@@ -32,13 +36,39 @@ constexpr std::uint64_t kCloneFree =
     CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | CLONE_SETTLS | CLONE_DETACHED;
 constexpr std::uint64_t kTypeFree = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
+// What makes memory code, or code memory; the other bits choose nothing of worth and differ by
+// architecture (PROT_BTI, PROT_MTE).
+constexpr std::uint64_t kProtFree = ~std::uint64_t{PROT_WRITE | PROT_EXEC};
+
+// Bits of a value that any call may have as it likes: close-on-exec and the like.
+struct FreeBits {
+  std::string_view syscall;
+  std::uint8_t index;
+  std::uint64_t bits;
+};
+constexpr FreeBits kFreeBits[] = {
+    {"clone", 0, kCloneFree},
+    {"futex", 1, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME},
+    {"futex_time64", 1, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME},
+    {"io_uring_register", 1, 1U << 31U},  // IORING_REGISTER_USE_REGISTERED_RING
+    {"memfd_create", 1, MFD_CLOEXEC},
+    {"mmap", 2, kProtFree},
+    {"mmap2", 2, kProtFree},
+    {"mprotect", 2, kProtFree},
+    {"perf_event_open", 4, PERF_FLAG_FD_CLOEXEC},
+    {"pkey_mprotect", 2, kProtFree},
+    {"socket", 1, kTypeFree},
+    {"socketpair", 1, kTypeFree},
+    {"userfaultfd", 0, O_CLOEXEC | O_NONBLOCK},
+};
+
 std::uint64_t width_mask(std::uint8_t width) { return width >= 64 ? UINT64_MAX : UINT32_MAX; }
 
-// Bits of the value at that position of the spec which any call may have as it likes.
 std::uint64_t free_bits(const ArgumentSpec& spec, std::size_t position) {
-  if (spec.syscall == "clone") return kCloneFree;
-  const bool is_socket = spec.syscall == "socket" || spec.syscall == "socketpair";
-  return is_socket && position == 1 ? kTypeFree : 0;
+  for (const FreeBits& free : kFreeBits) {
+    if (free.syscall == spec.syscall && free.index == spec.indexes[position]) return free.bits;
+  }
+  return 0;
 }
 
 Region region_for(const ArgumentSpec& spec, const Values& values) {
@@ -93,17 +123,32 @@ std::vector<Values> same_sockets(const Values& socket) {
   return same;
 }
 
-// (level, option) -> all of its group.
-const std::map<Values, std::vector<Values>>& option_groups() {
+// A row of data/value-siblings.tsv.
+struct ValueGroup {
+  bool always = false;  // else: once one of the values was observed
+  std::vector<Values> values;
+};
+
+ValueGroup value_group(bool always, std::string_view first, std::string_view symbols) {
+  ValueGroup group;
+  group.always = always;
+  for (const std::string& symbol : split(symbols, ' ')) {
+    const auto number = parse_u64(symbol);
+    Values values = {number ? *number : syscalls::constant(symbol).value()};
+    if (first != "-") values.insert(values.begin(), syscalls::constant(first).value());
+    group.values.push_back(std::move(values));
+  }
+  return group;
+}
+
+// By call.
+const std::map<std::string, std::vector<ValueGroup>, std::less<>>& value_groups() {
   static const auto groups = [] {
-    std::map<Values, std::vector<Values>> all;
-    for (const auto& row : syscalls::tsv_rows(embedded_option_siblings_tsv())) {
-      const std::uint64_t level = syscalls::constant(row[1]).value();
-      std::vector<Values> group;
-      for (const std::string& symbol : split(row[2], ' ')) {
-        group.push_back({level, syscalls::constant(symbol).value()});
+    std::map<std::string, std::vector<ValueGroup>, std::less<>> all;
+    for (const auto& row : syscalls::tsv_rows(embedded_value_siblings_tsv())) {
+      for (const std::string& call : split(row[0], ' ')) {
+        all[call].push_back(value_group(row[1] == "always", row[2], row[3]));
       }
-      for (const Values& option : group) all.emplace(option, group);
     }
     return all;
   }();
@@ -111,9 +156,17 @@ const std::map<Values, std::vector<Values>>& option_groups() {
 }
 
 std::vector<Values> siblings(const ArgumentSpec& spec, const Values& values) {
-  if (spec.syscall != "setsockopt") return {};
-  const auto group = option_groups().find(values);
-  return group != option_groups().end() ? group->second : std::vector<Values>{};
+  const auto groups = value_groups().find(spec.syscall);
+  if (groups == value_groups().end()) return {};
+  Values plain = values;
+  for (std::size_t i = 0; i < plain.size(); ++i) plain[i] &= ~free_bits(spec, i);
+  std::vector<Values> all;
+  for (const ValueGroup& group : groups->second) {
+    const bool with = group.always || std::find(group.values.begin(), group.values.end(), plain) !=
+                                          group.values.end();
+    if (with) all.insert(all.end(), group.values.begin(), group.values.end());
+  }
+  return all;
 }
 
 std::vector<Values> equals(const ArgumentSpec& spec, const Values& values) {

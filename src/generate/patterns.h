@@ -24,13 +24,16 @@ struct Pattern {
 };
 
 // One pattern for each distinct region, in order of the regions. `values` are those of one
-// ArgumentSpec of the call, each as long as its indexes.
+// ArgumentSpec of the call (the first of its specs that has a level), each as long as its indexes.
 //
 //   socket, socketpair   close-on-exec and non-blocking free; AF_INET and AF_INET6 are one family,
 //                        protocol 0 and the type's own protocol are one
-//   setsockopt           with headroom: the harmless siblings of data/option-siblings.tsv
 //   clone                free: the flags that only say where thread ids and the TLS pointer go
-//   others               the value itself, in the bits that the kernel looks at
+//   mmap, mprotect       by PROT_WRITE and PROT_EXEC alone
+//   others               the value itself, in the bits that the kernel looks at; close-on-exec and
+//                        the like are free
+//
+// With headroom the harmless siblings of data/value-siblings.tsv come with them.
 std::vector<Pattern> patterns(const syscalls::ArgumentSpec& spec,
                               const std::set<std::vector<std::uint64_t>>& values,
                               Headroom headroom);

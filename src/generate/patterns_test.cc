@@ -78,6 +78,29 @@ TEST(Patterns, NoSiblingTakesCodeKeysOrMemberships) {
   EXPECT_EQ(of("setsockopt", {{6, 31}}).size(), 1U);  // TCP_ULP itself, and alone
 }
 
+TEST(Patterns, FutexesWithPriorityInheritanceStandAlone) {
+  const auto plain = of("futex", {{0x189}});  // FUTEX_WAIT_BITSET, private, on the real-time clock
+  EXPECT_THAT(texts(plain), Contains("FUTEX_WAKE"));
+  EXPECT_THAT(texts(plain), Not(Contains("FUTEX_LOCK_PI")));
+  const auto inheriting = of("futex", {{0x86}});  // FUTEX_LOCK_PI, private
+  EXPECT_THAT(texts(inheriting), Contains("FUTEX_UNLOCK_PI"));
+  EXPECT_THAT(texts(inheriting), Not(Contains("FUTEX_CMP_REQUEUE_PI")));
+  EXPECT_THAT(texts(inheriting), Not(Contains("FUTEX_WAKE")));
+  EXPECT_EQ(of("futex", {{0x86}, {6}, {0x106}}, Headroom::kNone).size(), 1U);
+}
+
+TEST(Patterns, ProtectionsAreReadForWriteAndExecute) {
+  EXPECT_EQ(of("mprotect", {{0}, {1}, {0x10}}, Headroom::kNone).size(), 1U);
+  EXPECT_EQ(of("mprotect", {{5}, {0x1000007}}, Headroom::kNone).size(), 2U);
+  for (const Pattern& pattern : of("mmap", {{1}})) EXPECT_EQ(pattern.region[2].mask, 6U);
+}
+
+TEST(Patterns, OptionsAreReadByTheGroupsOfTheirCall) {
+  EXPECT_THAT(texts(of("getsockopt", {{1, 2}})), Contains("SOL_SOCKET, SO_ERROR"));
+  EXPECT_THAT(texts(of("setsockopt", {{1, 2}})), Not(Contains("SOL_SOCKET, SO_ERROR")));
+  EXPECT_THAT(texts(of("tgkill", {{10}})), Contains("SIGABRT"));
+}
+
 TEST(Patterns, FollowTheWidthOfTheArgument) {
   EXPECT_EQ(of("personality", {{8}})[0].region[0].mask, UINT32_MAX);
   EXPECT_EQ(of("unshare", {{0x200}})[0].region[0].mask, UINT64_MAX);

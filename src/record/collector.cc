@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 
 #include "base/errno_name.h"
 #include "evidence/canonical.h"
@@ -46,6 +47,14 @@ bool never_returns(std::string_view syscall) {
   return syscall == "exit" || syscall == "exit_group";
 }
 
+void bound_refusals(evidence::Observation& seen) {
+  if (seen.refusals.size() <= evidence::kMostRefusals) return;
+  std::stable_sort(seen.refusals.begin(), seen.refusals.end(),
+                   [](const auto& a, const auto& b) { return a.count > b.count; });
+  seen.refusals.resize(evidence::kMostRefusals);
+  seen.refusals_closed = false;
+}
+
 void Collector::add(const Call& call) {
   Entry* entry = find_or_add(call.arch, call.nr);
   if (entry == nullptr) {
@@ -63,7 +72,38 @@ void Collector::add(const Call& call) {
   if (std::find(seen.phases.begin(), seen.phases.end(), call.phase) == seen.phases.end()) {
     evidence::add_phases(seen.phases, {call.phase});
   }
-  if (!call.refused) add_arguments(*entry, call);
+  if (call.refused) {
+    add_refusal(*entry, call);
+  } else {
+    add_arguments(*entry, call);
+  }
+}
+
+void Collector::add_refusal(Entry& entry, const Call& call) {
+  const bool killed =
+      !call.result || *call.result == static_cast<std::int64_t>(call.nr) || !is_errno(*call.result);
+  evidence::Refusal kind;
+  kind.error = killed ? "killed" : errno_name(static_cast<int>(-*call.result));
+  kind.phase = call.phase;
+  kind.comm = call.comm;
+  const bool show = entry.shown < evidence::kMostRefusals;
+  entry.shown += show ? 1 : 0;
+  for (std::size_t i = 0; i < kind.args.size(); ++i) {
+    if (show || ((call.looked_at >> i) & 1U) != 0) kind.args.at(i) = call.args.at(i);
+  }
+  const auto same = [&kind](const evidence::Refusal& other) {
+    return std::tie(other.args, other.error, other.phase, other.comm) ==
+           std::tie(kind.args, kind.error, kind.phase, kind.comm);
+  };
+  auto found = std::find_if(entry.refusals.begin(), entry.refusals.end(), same);
+  if (found == entry.refusals.end()) {
+    if (entry.refusals.size() == 2 * evidence::kMostRefusals) {
+      entry.seen.refusals_closed = false;
+      return;
+    }
+    found = entry.refusals.insert(found, std::move(kind));
+  }
+  ++found->count;
 }
 
 Collector::Entry* Collector::find_or_add(syscalls::Arch arch, std::uint32_t nr) {
@@ -76,7 +116,7 @@ Collector::Entry* Collector::find_or_add(syscalls::Arch arch, std::uint32_t nr) 
   entry.seen.nr = nr;
   entry.seen.name = syscalls::display_name(arch, nr);
   entry.has_result = !restores_registers(entry.seen.name);
-  for (const ArgumentSpec& spec : syscalls::argument_specs(entry.seen.name)) {
+  for (const ArgumentSpec& spec : syscalls::argument_specs(arch, entry.seen.name)) {
     (spec.indexes.size() == 1 ? entry.singles : entry.tuples).push_back(&spec);
   }
   const auto by_indexes = [](const ArgumentSpec* a, const ArgumentSpec* b) {
@@ -126,6 +166,8 @@ std::vector<evidence::Observation> Collector::observations() const {
     for (const auto& [number, count] : entry.errnos) {
       seen.errnos[errno_name(number)] += count;
     }
+    seen.refusals = entry.refusals;
+    bound_refusals(seen);
     // A set that is empty and closed says that no value was ever used: true of no call at all.
     const auto nothing_seen = [](const auto& set) { return set.values.empty() && set.closed; };
     std::erase_if(seen.args, nothing_seen);

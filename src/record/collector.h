@@ -4,8 +4,8 @@
 //   collector.add({Arch::kX86_64, 41, {AF_INET, SOCK_STREAM, 0}, {}, 0.25, "startup", 3, false});
 //   run.syscalls = collector.observations();
 //
-// Memory is bounded whatever the program does: by kMostValues for each set of argument values, and
-// by kMostUnnamed for numbers that no table has. Not thread-safe.
+// Memory is bounded whatever the program does: by kMostValues for each set of argument values, by
+// kMostRefusals for refusals, and by kMostUnnamed for numbers that no table has. Not thread-safe.
 #pragma once
 
 #include <sys/types.h>
@@ -38,6 +38,9 @@ bool is_errno(std::int64_t result);
 // exit and exit_group: they end the task, so whoever waits for their result waits in vain.
 bool never_returns(std::string_view syscall);
 
+// Leaves the most frequent refusals, kMostRefusals of them at most.
+void bound_refusals(evidence::Observation& seen);
+
 struct Call {
   syscalls::Arch arch = syscalls::Arch::kX86_64;
   std::uint32_t nr = 0;  // as a filter sees it
@@ -50,12 +53,16 @@ struct Call {
   std::string phase;
   std::optional<std::int64_t> result;  // nullopt: it has not returned, and perhaps never will
   bool refused = false;                // by a filter in force
+  std::uint8_t looked_at = 0x3f;       // bit i: that filter looks at argument i of this call
+  std::string comm;                    // of the thread that made it, when it was refused
   pid_t task = 0;                      // the thread that made it; 0: not known
 };
 
 class Collector {
  public:
-  // The arguments of a refused call are not kept: they were not needed.
+  // The arguments of a refused call are no values of the observation, they were not needed: they
+  // stand in its refusals. Of the first kMostRefusals all six are kept, later ones keep those that
+  // the filter looks at, so that pointers do not use up the room.
   void add(const Call& call);
 
   // Sorted by arch, then nr; unique.
@@ -69,6 +76,8 @@ class Collector {
   struct Entry {
     evidence::Observation seen;  // errnos are filled in by observations()
     std::map<int, std::uint64_t> errnos;
+    std::vector<evidence::Refusal> refusals;  // by kind; at most twice kMostRefusals
+    std::size_t shown = 0;                    // refused calls kept with all arguments
     // The specs of seen.args and of seen.tuples, in their order.
     std::vector<const syscalls::ArgumentSpec*> singles;
     std::vector<const syscalls::ArgumentSpec*> tuples;
@@ -76,6 +85,7 @@ class Collector {
   };
 
   Entry* find_or_add(syscalls::Arch arch, std::uint32_t nr);
+  static void add_refusal(Entry& entry, const Call& call);
   void add_arguments(Entry& entry, const Call& call);
   void add_single(const syscalls::ArgumentSpec& spec, evidence::ArgumentValues& into,
                   const Call& call);

@@ -175,10 +175,11 @@ recorder_spec spec_for_kernel(const syscalls::ArgumentSpec& spec) {
 
 void fill_argument_specs(recorder_control& control) {
   for (std::uint32_t slot = 0; slot < RECORDER_SLOTS; ++slot) {
-    const auto name = syscalls::name(arch_of_slot(slot), nr_of_slot(slot));
+    const Arch arch = arch_of_slot(slot);
+    const auto name = syscalls::name(arch, nr_of_slot(slot));
     if (!name) continue;
     recorder_call& call = control.calls[slot];
-    for (const syscalls::ArgumentSpec& spec : syscalls::argument_specs(*name)) {
+    for (const syscalls::ArgumentSpec& spec : syscalls::argument_specs(arch, *name)) {
       if (call.specs == RECORDER_SPECS || spec.indexes.size() > RECORDER_TUPLE) std::abort();
       if (spec.in_struct) call.in_struct = 1;
       call.spec[call.specs++] = spec_for_kernel(spec);

@@ -281,6 +281,10 @@ void Tracer::on_entry(pid_t tid, const __ptrace_syscall_info& info) {
   call.nr = nr;
   call.task = tid;
   std::copy(std::begin(info.entry.args), std::end(info.entry.args), call.args.begin());
+  // A 32-bit entry takes the low halves; ptrace shows the registers as the caller left them.
+  if (*arch == syscalls::Arch::kX86 || *arch == syscalls::Arch::kArm) {
+    for (std::uint64_t& argument : call.args) argument &= UINT32_MAX;
+  }
   call.seconds = monotonic_seconds() - start_;
   call.phase = options_.phase ? options_.phase() : "startup";
   const std::string_view name = syscalls::name(*arch, nr).value_or("");

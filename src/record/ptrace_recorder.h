@@ -38,7 +38,8 @@ struct PtraceOptions {
   std::function<void(const evidence::Run&)> checkpoint;
   // Whether a filter in force refused a call. Asked about calls that returned an error, their
   // own number, or nothing because the task died.
-  std::function<bool(const Call&)> refused;
+  // It then also fills in looked_at and comm.
+  std::function<bool(Call&)> refused;
 };
 
 // Attaches to a child that waits in launch(), lets it go, and records from its own successful

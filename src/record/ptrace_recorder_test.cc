@@ -281,7 +281,7 @@ TEST(PtraceRecorder, AsksWhichCallsAFilterRefused) {
   spec.filter = refusing(clone3);
   spec.no_new_privileges = true;
   PtraceOptions options;
-  options.refused = [&](const Call& call) {
+  options.refused = [&](Call& call) {
     EXPECT_TRUE(call.result && is_errno(*call.result));
     return call.nr == clone3 && call.result == -ENOSYS;
   };

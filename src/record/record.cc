@@ -6,10 +6,12 @@
 
 #include <array>
 #include <csignal>
+#include <map>
 
 #include "base/clock.h"
 #include "base/file_system.h"
 #include "base/text.h"
+#include "filter/decide.h"
 #include "host/kernel.h"
 #include "host/launch.h"
 #include "record/ebpf_recorder.h"
@@ -161,6 +163,21 @@ std::string comm_of(pid_t task) {
   return comm ? printable(trim(*comm)) : std::string();
 }
 
+// Which arguments of a call the filter looks at.
+class LookedAt {
+ public:
+  std::uint8_t of(const filter::Program& filter, syscalls::Arch arch, std::uint32_t nr) {
+    const auto [found, fresh] = known_.try_emplace({arch, nr}, std::uint8_t{0x3f});
+    if (!fresh) return found->second;
+    const filter::Decision decision = filter::decide(filter, arch, nr);
+    if (decision.decided) found->second = decision.arguments;
+    return found->second;
+  }
+
+ private:
+  std::map<std::pair<syscalls::Arch, std::uint32_t>, std::uint8_t> known_;
+};
+
 Result<evidence::Run> record_by_ptrace(const RecordSpec& spec, Session& session,
                                        evidence::Run run) {
   TRY_ASSIGN(host::Launched child, launch_command(spec, session, run));
@@ -182,10 +199,12 @@ Result<evidence::Run> record_by_ptrace(const RecordSpec& spec, Session& session,
     session.checkpoint(checkpoint);
   };
   if (spec.filter) {
-    options.refused = [&spec](const Call& call) {
+    options.refused = [&spec, looked_at = LookedAt()](Call& call) mutable {
       JudgedCall judged = judged_call(call);
       if (!was_refused(*spec.filter, judged)) return false;
-      judged.comm = comm_of(call.task);
+      call.looked_at = looked_at.of(*spec.filter, call.arch, call.nr);
+      call.comm = comm_of(call.task);
+      judged.comm = call.comm;
       if (spec.refused) spec.refused(judged);
       return true;
     };

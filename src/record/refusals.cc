@@ -5,6 +5,7 @@
 
 #include "base/errno_name.h"
 #include "filter/decide.h"
+#include "syscalls/arguments.h"
 #include "syscalls/table.h"
 
 namespace whittle::record {
@@ -16,27 +17,40 @@ using syscalls::Arch;
 
 constexpr std::array kRecordedArches = {Arch::kX86_64, Arch::kX86, Arch::kX32};
 
-bool refuses(std::span<const sock_filter> program, Arch arch, std::uint32_t nr,
-             const filter::Arguments& args) {
-  const auto verdict = filter::evaluate(program, filter::call(arch, nr, args));
-  return verdict && !verdict->allows();
+// True when the filter refuses the call with these values of the unit, whatever its other arguments.
+bool refuses(const filter::Decision& decision, const syscalls::ArgumentSpec& unit,
+             std::span<const std::uint64_t> values) {
+  std::vector<filter::Requirement> required;
+  for (std::size_t i = 0; i < values.size() && !unit.in_struct; ++i) {
+    const std::uint64_t mask = unit.widths[i] == 64 ? UINT64_MAX : UINT32_MAX;
+    required.push_back({unit.indexes[i], mask, values[i]});
+  }
+  const filter::Reachable reachable = filter::allowed_with(decision, required);
+  return reachable.decided && !reachable.args;
 }
 
+// A set that is left empty is gone: as a closed one it would say that no value was ever used.
 void drop_refused_values(evidence::Observation& observation, std::span<const sock_filter> program) {
-  for (evidence::ArgumentValues& argument : observation.args) {
-    std::erase_if(argument.values, [&](std::uint64_t value) {
-      filter::Arguments args{};
-      args.at(argument.index) = value;
-      return refuses(program, observation.arch, observation.nr, args);
-    });
+  const filter::Decision decision = filter::decide(program, observation.arch, observation.nr);
+  for (const syscalls::ArgumentSpec& unit :
+       syscalls::argument_specs(observation.arch, observation.name)) {
+    for (evidence::ArgumentValues& argument : observation.args) {
+      if (unit.indexes.size() != 1 || unit.indexes[0] != argument.index) continue;
+      std::erase_if(argument.values,
+                    [&](std::uint64_t value) { return refuses(decision, unit, {&value, 1}); });
+    }
+    for (evidence::TupleValues& tuple : observation.tuples) {
+      if (!std::equal(unit.indexes.begin(), unit.indexes.end(), tuple.indexes.begin(),
+                      tuple.indexes.end())) {
+        continue;
+      }
+      std::erase_if(tuple.values,
+                    [&](const auto& values) { return refuses(decision, unit, values); });
+    }
   }
-  for (evidence::TupleValues& tuple : observation.tuples) {
-    std::erase_if(tuple.values, [&](const std::vector<std::uint64_t>& values) {
-      filter::Arguments args{};
-      for (std::size_t i = 0; i < values.size(); ++i) args.at(tuple.indexes[i]) = values[i];
-      return refuses(program, observation.arch, observation.nr, args);
-    });
-  }
+  const auto is_empty = [](const auto& set) { return set.values.empty() && set.closed; };
+  std::erase_if(observation.args, is_empty);
+  std::erase_if(observation.tuples, is_empty);
 }
 
 }  // namespace
@@ -98,13 +112,7 @@ void mark_refused(evidence::Run& run, std::span<const JudgedCall> judged,
     found->refused += call.count;
     found->refusals.push_back(refusal_of(call));
   }
-  for (evidence::Observation& seen : run.syscalls) {
-    if (seen.refusals.size() <= evidence::kMostRefusals) continue;
-    std::stable_sort(seen.refusals.begin(), seen.refusals.end(),
-                     [](const auto& a, const auto& b) { return a.count > b.count; });
-    seen.refusals.resize(evidence::kMostRefusals);
-    seen.refusals_closed = false;
-  }
+  for (evidence::Observation& seen : run.syscalls) bound_refusals(seen);
 }
 
 }  // namespace whittle::record

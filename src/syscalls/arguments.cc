@@ -72,9 +72,12 @@ ArgumentTable load_arguments() {
     spec.level = level_from_name(row[4]);
     spec.per_architecture = row[5] == "yes";
     spec.in_struct = row[6] == "yes";
-    spec.source = row[8];
+    for (const std::string_view name : tsv_list(row[7])) {
+      if (const auto arch = arch_from_name(name)) spec.not_on.push_back(*arch);
+    }
+    spec.source = row[9];
     table.specs.push_back(std::move(spec));
-    table.sets.push_back(tsv_list(row[7]));
+    table.sets.push_back(tsv_list(row[8]));
   }
   return table;
 }
@@ -148,6 +151,15 @@ std::span<const ArgumentSpec> argument_specs(std::string_view syscall) {
       std::upper_bound(first, specs.end(), syscall,
                        [](std::string_view n, const ArgumentSpec& s) { return n < s.syscall; });
   return {first, last};
+}
+
+std::span<const ArgumentSpec> argument_specs(Arch arch, std::string_view syscall) {
+  const std::span<const ArgumentSpec> specs = argument_specs(syscall);
+  if (specs.empty()) return {};
+  const std::vector<Arch>& not_on = specs.front().not_on;
+  return std::find(not_on.begin(), not_on.end(), arch) == not_on.end()
+             ? specs
+             : std::span<const ArgumentSpec>();
 }
 
 std::string_view kind_name(ArgumentKind kind) {

@@ -8,14 +8,18 @@
 #include <string_view>
 #include <vector>
 
+#include "syscalls/arch.h"
+
 namespace whittle::syscalls {
 
 enum class ArgumentKind : std::uint8_t { kFlags, kEnum, kMode };
-// The first level of `generate --arguments` at which observed values become rules.
+// The first level of `generate --arguments` at which observed values become rules. kBase: at none,
+// they are recorded and the arguments are left to the base profile.
 enum class Level : std::uint8_t { kBase, kSafe, kAll };
 
 // One recorded unit of a call: a single argument (one index) or a tuple (two or three), whose
-// values are kept together.
+// values are kept together. A call has up to four; of those whose level is reached the first
+// becomes its rule.
 struct ArgumentSpec {
   std::string syscall;
   std::vector<std::uint8_t> indexes;  // 1..3 of them, ascending
@@ -23,17 +27,22 @@ struct ArgumentSpec {
   // Bits that the kernel looks at, for each index: values are cut to them. 32 or 64.
   std::vector<std::uint8_t> widths;
   Level level;
-  // True when the values differ by architecture (prctl options do not; open flags do).
+  // True when the values differ by architecture, or which of them a C library uses there (prctl and
+  // ioctl numbers, PROT_BTI).
   bool per_architecture;
   // True for clone3: the value is `flags | exit_signal` of the struct clone_args that argument 0
   // points to, as clone(2) would take it. It stands at index 0 in the evidence.
   bool in_struct;
+  // ABIs on which the name is a call with other arguments: mmap of x86 takes a pointer to a struct.
+  std::vector<Arch> not_on;
   std::string source;  // where the meaning is defined: a kernel file or a man page
 };
 
 std::span<const ArgumentSpec> argument_table();
 // All specs of a call; empty when its arguments are not recorded.
 std::span<const ArgumentSpec> argument_specs(std::string_view syscall);
+// Those of the call as that ABI has it.
+std::span<const ArgumentSpec> argument_specs(Arch arch, std::string_view syscall);
 
 std::string_view kind_name(ArgumentKind kind);  // "flags", "enum", "mode"
 std::optional<ArgumentKind> kind_from_name(std::string_view name);

@@ -24,7 +24,12 @@ namespace {
 using testing::ElementsAre;
 
 TEST(Arguments, TheTable) {
-  for (const ArgumentSpec& spec : argument_table()) {
+  const auto table = argument_table();
+  EXPECT_TRUE(std::is_sorted(table.begin(), table.end(),
+                             [](const auto& a, const auto& b) { return a.syscall < b.syscall; }));
+  for (const ArgumentSpec& spec : table) {
+    EXPECT_LE(argument_specs(spec.syscall).size(), 4U) << spec.syscall;
+    EXPECT_LE(spec.indexes.size(), 3U) << spec.syscall;
     EXPECT_TRUE(is_known(spec.syscall)) << spec.syscall;
     EXPECT_FALSE(spec.source.empty());
     ASSERT_FALSE(spec.indexes.empty());
@@ -46,6 +51,20 @@ TEST(Arguments, TheTable) {
   EXPECT_EQ(argument_specs("clone3")[0].widths[0], 64);
   EXPECT_TRUE(argument_specs("read").empty());
   EXPECT_TRUE(argument_specs("").empty());
+}
+
+TEST(Arguments, SeveralUnitsOfOneCall) {
+  const auto mmap = argument_specs("mmap");
+  ASSERT_EQ(mmap.size(), 2U);
+  EXPECT_THAT(mmap[0].indexes, ElementsAre(2));
+  EXPECT_EQ(mmap[0].level, Level::kAll);
+  EXPECT_THAT(mmap[1].indexes, ElementsAre(3));
+  EXPECT_EQ(mmap[1].level, Level::kBase);
+  EXPECT_EQ(argument_specs(Arch::kX86_64, "mmap").size(), 2U);
+  EXPECT_EQ(argument_specs(Arch::kAarch64, "mmap").size(), 2U);
+  EXPECT_TRUE(argument_specs(Arch::kX86, "mmap").empty());  // a pointer to a struct
+  EXPECT_EQ(argument_specs(Arch::kX86, "mmap2").size(), 2U);
+  EXPECT_TRUE(argument_specs(Arch::kX86, "read").empty());
 }
 
 TEST(Arguments, Kinds) {
@@ -85,6 +104,37 @@ TEST(Arguments, EnumsInWords) {
   EXPECT_EQ(value_text("setsockopt", 1, SOL_SOCKET), "SOL_SOCKET");
 }
 
+TEST(Arguments, CommandsInWords) {
+  EXPECT_EQ(value_text("mmap", 2, 0), "PROT_NONE");
+  EXPECT_EQ(value_text("mmap", 2, 5), "PROT_READ|PROT_EXEC");
+  EXPECT_EQ(value_text("mprotect", 2, 0x1000007), "PROT_READ|PROT_WRITE|PROT_EXEC|PROT_GROWSDOWN");
+  EXPECT_EQ(value_text("mmap", 3, 0x22), "MAP_PRIVATE|MAP_ANONYMOUS");
+  EXPECT_EQ(value_text("mmap", 3, 0x20022), "MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK");
+  EXPECT_EQ(value_text("mmap", 3, 0x3), "MAP_SHARED_VALIDATE");
+  EXPECT_EQ(value_text("futex", 1, 0x80), "FUTEX_WAIT_PRIVATE");
+  EXPECT_EQ(value_text("futex", 1, 0x189),
+            "FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG|FUTEX_CLOCK_REALTIME");
+  EXPECT_EQ(value_text("futex", 1, 0), "FUTEX_WAIT");
+  EXPECT_EQ(value_text("ioctl", 1, 0x5401), "TCGETS");
+  EXPECT_EQ(value_text("ioctl", 1, 0x541b), "FIONREAD");  // not TIOCINQ
+  EXPECT_EQ(value_text("fcntl", 1, 4), "F_SETFL");
+  EXPECT_EQ(value_text("kill", 1, 15), "SIGTERM");
+  EXPECT_EQ(value_text("kill", 1, 0), "0");
+  EXPECT_EQ(value_text("kill", 1, 64), "0x40");
+  EXPECT_EQ(value_text("prlimit64", 1, 7), "RLIMIT_NOFILE");
+  EXPECT_EQ(value_text("madvise", 2, 4), "MADV_DONTNEED");
+  EXPECT_EQ(value_text("mount", 3, 0xc0ed1000), "MS_MGC_VAL|MS_BIND");
+  EXPECT_EQ(value_text("mount", 3, 0x44000), "MS_REC|MS_PRIVATE");
+  EXPECT_EQ(value_text("setns", 1, CLONE_NEWNET), "CLONE_NEWNET");
+  EXPECT_EQ(value_text("memfd_create", 1, 3), "MFD_CLOEXEC|MFD_ALLOW_SEALING");
+  EXPECT_EQ(value_text("keyctl", 0, 1), "KEYCTL_JOIN_SESSION_KEYRING");
+  EXPECT_EQ(value_text("bpf", 0, 5), "BPF_PROG_LOAD");
+  EXPECT_EQ(value_text("ptrace", 0, 16), "PTRACE_ATTACH");
+  EXPECT_EQ(value_text("arch_prctl", 0, 0x1002), "ARCH_SET_FS");
+  EXPECT_EQ(value_text("io_uring_register", 1, 0x80000014),
+            "IORING_REGISTER_USE_REGISTERED_RING|IORING_REGISTER_RING_FDS");
+}
+
 TEST(Arguments, WhatHasNoWordsIsHex) {
   EXPECT_EQ(value_text("read", 0, 255), "0xff");
   EXPECT_EQ(value_text("clone", 3, 16), "0x10");
@@ -111,6 +161,12 @@ TEST(Arguments, TuplesAreReadTogether) {
   EXPECT_THAT(option_words({IPPROTO_TCP, TCP_NODELAY}), ElementsAre("SOL_TCP", "TCP_NODELAY"));
   EXPECT_THAT(option_words({IPPROTO_IPV6, IPV6_V6ONLY}), ElementsAre("SOL_IPV6", "IPV6_V6ONLY"));
   EXPECT_THAT(option_words({IPPROTO_UDP, UDP_SEGMENT}), ElementsAre("SOL_UDP", "UDP_SEGMENT"));
+  const std::vector<unsigned> filter = {0, 1};
+  EXPECT_THAT(
+      tuple_text("seccomp", filter, std::vector<std::uint64_t>{1, 3}),
+      ElementsAre("SECCOMP_SET_MODE_FILTER", "SECCOMP_FILTER_FLAG_TSYNC|SECCOMP_FILTER_FLAG_LOG"));
+  EXPECT_THAT(tuple_text("getsockopt", option, std::vector<std::uint64_t>{1, 4}),
+              ElementsAre("SOL_SOCKET", "SO_ERROR"));
   const std::vector<std::uint64_t> unknown = {1, 2};
   EXPECT_THAT(tuple_text("read", option, unknown), ElementsAre("0x1", "0x2"));
 }

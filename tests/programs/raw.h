@@ -25,7 +25,7 @@ static inline long raw_call_x86(int nr, int a, int b, int c) {
   return result;
 }
 
-// The kernel starts a program with argc on top of the stack (System V ABI, AMD64
+// The kernel starts a program with argc on top of the stack, and argv above it (System V ABI, AMD64
 // supplement, 3.4.1).
 #define RAW_START            \
   __asm__(                   \
@@ -33,6 +33,7 @@ static inline long raw_call_x86(int nr, int a, int b, int c) {
       "_start:\n"            \
       "  xor %ebp, %ebp\n"   \
       "  mov (%rsp), %rdi\n" \
+      "  lea 8(%rsp), %rsi\n" \
       "  and $-16, %rsp\n"   \
       "  call raw_main\n"    \
       "  hlt\n");
@@ -56,11 +57,12 @@ static inline long raw_call(long nr, long a, long b, long c) {
       ".global _start\n" \
       "_start:\n"        \
       "  ldr x0, [sp]\n" \
+      "  add x1, sp, #8\n" \
       "  b raw_main\n");
 
 #else
 #error "no system calls known for this machine"
 #endif
 
-void raw_main(long argc);
+void raw_main(long argc, char** argv);
 RAW_START

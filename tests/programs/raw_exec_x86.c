@@ -11,7 +11,8 @@ static unsigned arguments[3];
 static int low_half(const void* pointer) { return (int)(unsigned long)pointer; }
 #endif
 
-void raw_main(long argc) {
+void raw_main(long argc, char** argv) {
+  (void)argv;
 #if defined(__x86_64__)
   if (argc == 1) {
     arguments[0] = (unsigned)low_half(kSelf);
@@ -21,5 +22,6 @@ void raw_main(long argc) {
   }
 #endif
   (void)argc;
+  (void)argv;
   raw_call(RAW_EXIT_GROUP, 0, 0, 0);
 }

@@ -2,8 +2,9 @@
 // exit_group.
 #include "raw.h"
 
-void raw_main(long argc) {
+void raw_main(long argc, char** argv) {
   (void)argc;
+  (void)argv;
   raw_call(-1, 0, 0, 0);
   for (long nr = 5000; nr < 7000; ++nr) raw_call(nr, 0, 0, 0);
   raw_call(RAW_EXIT_GROUP, 0, 0, 0);
