@@ -17,7 +17,8 @@ using syscalls::Arch;
 
 constexpr std::array kRecordedArches = {Arch::kX86_64, Arch::kX86, Arch::kX32};
 
-// True when the filter refuses the call with these values of the unit, whatever its other arguments.
+// True when the filter refuses the call with these values of the unit, whatever its other
+// arguments.
 bool refuses(const filter::Decision& decision, const syscalls::ArgumentSpec& unit,
              std::span<const std::uint64_t> values) {
   std::vector<filter::Requirement> required;
@@ -36,8 +37,9 @@ void drop_refused_values(evidence::Observation& observation, std::span<const soc
        syscalls::argument_specs(observation.arch, observation.name)) {
     for (evidence::ArgumentValues& argument : observation.args) {
       if (unit.indexes.size() != 1 || unit.indexes[0] != argument.index) continue;
-      std::erase_if(argument.values,
-                    [&](std::uint64_t value) { return refuses(decision, unit, {&value, 1}); });
+      std::erase_if(argument.values, [&](std::uint64_t value) {
+        return refuses(decision, unit, {&value, 1});
+      });
     }
     for (evidence::TupleValues& tuple : observation.tuples) {
       if (!std::equal(unit.indexes.begin(), unit.indexes.end(), tuple.indexes.begin(),

@@ -27,15 +27,15 @@ static inline long raw_call_x86(int nr, int a, int b, int c) {
 
 // The kernel starts a program with argc on top of the stack, and argv above it (System V ABI, AMD64
 // supplement, 3.4.1).
-#define RAW_START            \
-  __asm__(                   \
-      ".global _start\n"     \
-      "_start:\n"            \
-      "  xor %ebp, %ebp\n"   \
-      "  mov (%rsp), %rdi\n" \
+#define RAW_START             \
+  __asm__(                    \
+      ".global _start\n"      \
+      "_start:\n"             \
+      "  xor %ebp, %ebp\n"    \
+      "  mov (%rsp), %rdi\n"  \
       "  lea 8(%rsp), %rsi\n" \
-      "  and $-16, %rsp\n"   \
-      "  call raw_main\n"    \
+      "  and $-16, %rsp\n"    \
+      "  call raw_main\n"     \
       "  hlt\n");
 
 #elif defined(__aarch64__)
@@ -52,11 +52,11 @@ static inline long raw_call(long nr, long a, long b, long c) {
   return x0;
 }
 
-#define RAW_START        \
-  __asm__(               \
-      ".global _start\n" \
-      "_start:\n"        \
-      "  ldr x0, [sp]\n" \
+#define RAW_START          \
+  __asm__(                 \
+      ".global _start\n"   \
+      "_start:\n"          \
+      "  ldr x0, [sp]\n"   \
       "  add x1, sp, #8\n" \
       "  b raw_main\n");
 
