@@ -42,10 +42,42 @@ Result<Profile> resolve_docker(std::string_view text, std::string_view place,
                                const Setting& setting);
 
 // "docker@29.4.3"; "docker@29.4" or "docker@29" for the newest known of those, "docker" for the
-// newest of all. Known runtimes: docker, containerd, podman, cri-o; every release of theirs from
-// the first known one on is known. Anything else, a newer version among it, is an error (kind
-// input) that names the nearest known one: what a later release brings is not guessed.
+// newest of all; what a distribution puts behind a version ("20.10.24+dfsg1") is passed over. Known
+// runtimes: docker, containerd, podman, cri-o; every release of theirs from the first known one on
+// is known. Anything else, a newer version among it, is an error (kind input) that names the
+// nearest known one: what a later release brings is not guessed.
+struct ResolvedBaseline {
+  std::string id;  // the release: "docker@24.0.9"
+  // The release of its own branch that brought this profile, which is that of all in between:
+  // "docker@24.0.3". The same as `id` when that one did.
+  std::string since;
+  Profile profile;
+};
+Result<ResolvedBaseline> resolve_baseline(std::string_view id, const Setting& setting);
 Result<Profile> baseline(std::string_view id, const Setting& setting);
+
+// "containerd", "cri-o", "docker", "podman"
+std::vector<std::string> baseline_runtime_names();
+// What the runtime gives a container when nothing else is asked for; empty for an unknown one.
+std::set<std::string> baseline_default_caps(std::string_view runtime);
+
+// A release whose default differs from that of the release before it (by version, not by date: a
+// branch that is still cared for gets changes later than its successor's first release).
+struct BaselineChange {
+  std::string id;     // "docker@25.0.0"
+  std::string last;   // the last release before the next change: "docker@25.0.2"
+  std::string after;  // the release before it: "docker@24.0.9"; empty for the first known one
+  // Calls that are allowed in some setting (capabilities, host, kernel) with some arguments, and
+  // were not; were and no longer are; and others of which other rules hold. By what the rules say:
+  // compare two resolved profiles for the exact difference in one setting.
+  std::vector<std::string> added;
+  std::vector<std::string> dropped;
+  std::vector<std::string> changed;
+  std::optional<Verdict> default_verdict;  // the new one, when it is another
+};
+// From old to new; empty for an unknown runtime.
+std::vector<BaselineChange> baseline_changes(std::string_view runtime);
+
 // Every known version, by runtime, then from old to new: "containerd@1.5.0", ...
 std::vector<std::string> baseline_ids();
 // The default of `generate --base`: today's Docker default.

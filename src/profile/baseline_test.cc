@@ -185,6 +185,42 @@ TEST(Baseline, AShortVersionIsTheNewestOfItsBranch) {
   EXPECT_EQ(resolved("docker@20"), resolved("docker@20.10.27"));
 }
 
+TEST(Baseline, TheReleaseThatBroughtIt) {
+  const auto since = [](std::string_view id) {
+    const auto resolved = resolve_baseline(id, Setting{});
+    return resolved ? resolved->id + " " + resolved->since : resolved.error().text();
+  };
+  EXPECT_EQ(since("docker@24.0.9"), "docker@24.0.9 docker@24.0.3");
+  EXPECT_EQ(since("docker@24.0.3"), "docker@24.0.3 docker@24.0.3");
+  // Its own branch's last change, although 25.0.3 has the same.
+  EXPECT_EQ(since("docker@26.1.0"), "docker@26.1.0 docker@26.1.0");
+  EXPECT_EQ(since("docker@26.1"), "docker@26.1.5 docker@26.1.0");
+  EXPECT_EQ(since("containerd@1.6.20~ds1-1+deb12u3"), "containerd@1.6.20 containerd@1.6.16");
+  EXPECT_EQ(since("docker@20.10.24+dfsg1"), "docker@20.10.24 docker@20.10.23");
+}
+
+TEST(Baseline, ChangesAreThoseBetweenNeighbours) {
+  const auto changes = baseline_changes("docker");
+  ASSERT_FALSE(changes.empty());
+  EXPECT_EQ(changes.front().after, "");
+  const auto it = std::find_if(changes.begin(), changes.end(), [](const BaselineChange& change) {
+    return change.id == "docker@25.0.0";
+  });
+  ASSERT_NE(it, changes.end());
+  EXPECT_EQ(it->last, "docker@25.0.2");
+  EXPECT_EQ(it->after, "docker@24.0.9");
+  EXPECT_THAT(it->added, ElementsAre());
+  EXPECT_THAT(it->dropped, ElementsAre("io_uring_enter", "io_uring_register", "io_uring_setup"));
+  EXPECT_TRUE(baseline_changes("lxc").empty());
+  for (const std::string& runtime : baseline_runtime_names()) {
+    for (const BaselineChange& change : baseline_changes(runtime)) {
+      const bool says = !change.added.empty() || !change.dropped.empty() ||
+                        !change.changed.empty() || change.default_verdict;
+      EXPECT_EQ(says, !change.after.empty()) << change.id;
+    }
+  }
+}
+
 TEST(Baseline, UnknownOnesNameTheNearest) {
   struct Case {
     const char* id;
@@ -196,7 +232,8 @@ TEST(Baseline, UnknownOnesNameTheNearest) {
         Case{"docker@27.0.0", "docker@26.1.5"}, Case{"cri-o@1.30.0", "cri-o@1.32.0"},
         Case{"doker@29.4.3", "docker"}, Case{"", "known are containerd, cri-o, docker, podman"},
         Case{"docker@", "docker@29.7.2"}, Case{"docker@latest", "docker@29.7.2"},
-        Case{"docker@1.2.3.4", "docker@29.7.2"}}) {
+        Case{"docker@1.2.3.4", "docker@29.7.2"}, Case{"docker@29.4.3-rc.1", "docker@29.7.2"},
+        Case{"doker@29", "known are containerd"}}) {
     const auto profile = baseline(bad.id, Setting{});
     ASSERT_FALSE(profile.has_value()) << bad.id;
     EXPECT_EQ(profile.error().kind, ErrorKind::kInput) << bad.id;
