@@ -9,6 +9,7 @@
 #include "filter/describe.h"
 #include "filter/read_back.h"
 #include "filter/survey.h"
+#include "host/containers.h"
 
 namespace whittle::cli {
 
@@ -125,8 +126,7 @@ Result<pid_t> read_pid(const std::string& text) {
   return static_cast<pid_t>(*number);
 }
 
-Result<Shown> from_process(const std::string& text) {
-  TRY_ASSIGN(const pid_t pid, read_pid(text));
+Result<Shown> from_process(pid_t pid, std::string source) {
   TRY_ASSIGN(std::vector<filter::Program> filters, filter::read_back(pid));
   std::vector<Arch> family;
   for (const Arch arch : syscalls::kAllArches) {
@@ -134,7 +134,17 @@ Result<Shown> from_process(const std::string& text) {
       family.push_back(arch);
     }
   }
-  return Shown{format("process {}", pid), std::move(filters), std::move(family)};
+  return Shown{std::move(source), std::move(filters), std::move(family)};
+}
+
+// The filters of its first process: what the runtime loaded.
+Result<Shown> from_container(const std::string& wanted) {
+  TRY_ASSIGN(const host::Cgroups cgroups, host::Cgroups::of_host());
+  TRY_ASSIGN(const host::Container container,
+             host::find_container(host::containers(cgroups), wanted));
+  const std::string& name = container.name.empty() ? container.id : container.name;
+  return from_process(container.pid,
+                      format("container {}, process {}", printable(name), container.pid));
 }
 
 Result<Shown> from_profile(const std::string& p, const Arguments& arguments) {
@@ -184,15 +194,23 @@ Result<void> print(const Shown& shown, bool as_json) {
   return print_json(value);
 }
 
-Result<int> run_show(const Arguments& arguments) {
+Result<Shown> read_source(const Arguments& arguments) {
   const auto pid = arguments.value("--pid");
+  const auto container = arguments.value("--container");
   const std::vector<std::string>& operands = arguments.operands();
-  if (pid.has_value() == !operands.empty()) {
-    return input_error("show: name a profile or a process", {},
-                       "write `whittle show P` or `whittle show --pid N`");
+  if (operands.size() + (pid ? 1 : 0) + (container ? 1 : 0) != 1) {
+    return input_error("show: name a profile or a process, or a container", {},
+                       "write `whittle show P`, `whittle show --pid N` or `whittle show "
+                       "--container ID`");
   }
-  TRY_ASSIGN(const Shown shown,
-             pid ? from_process(*pid) : from_profile(operands.front(), arguments));
+  if (container) return from_container(*container);
+  if (!pid) return from_profile(operands.front(), arguments);
+  TRY_ASSIGN(const pid_t process, read_pid(*pid));
+  return from_process(process, format("process {}", process));
+}
+
+Result<int> run_show(const Arguments& arguments) {
+  TRY_ASSIGN(const Shown shown, read_source(arguments));
   if (const auto file = arguments.value("--bytes")) {
     TRY(write_file(*file, bytes_of(shown.filters)));
     if (*file == "-") return 0;
@@ -206,24 +224,27 @@ Result<int> run_show(const Arguments& arguments) {
 const Verb& show_verb() {
   static const Verb verb = {
       .name = "show",
-      .summary = "what a profile, or the filters of a running process, let through",
-      .synopsis = "P | --pid N [--runtime runc|crun|none] [--bytes FILE] [--json]",
+      .summary = "what a profile, or the filters of a running process or container, let through",
+      .synopsis = "P | --pid N | --container ID [--runtime runc|crun|none] [--bytes FILE] [--json]",
       .description =
           "Lists, by architecture, the system calls that are allowed, allowed under conditions on "
           "their arguments, and refused. A profile is compiled as the runtime does. With --pid the "
-          "filters are read out of the process, newest first, and judged together, as the kernel "
-          "does: the most severe answer counts.\n\n"
+          "filters are read out of the process, with --container out of the container's first "
+          "process, newest first, and judged together, as the kernel does: the most severe answer "
+          "counts.\n\n"
           "Reading a process's filters needs root (CAP_SYS_ADMIN and ptrace access) and stops the "
           "process for a moment; whittle itself must run without a filter.\n\n"
           "Arguments are called arg0 to arg5. A filter sees each as 64 bits, in two halves: `low` "
           "and `high` stand for one of them. --bytes writes the filters themselves, as arrays of "
           "struct sock_filter, one after the other.",
       .examples = {"whittle show nginx.profile.json", "whittle show --pid 4711 --json",
+                   "whittle show --container web",
                    "whittle show baseline:docker --runtime crun --bytes docker.bpf"},
       .options =
           [] {
             std::vector<Option> options = {
                 {"--pid", 0, "N", "the process, or one of its threads, whose filters to read"},
+                {"--container", 0, "ID", "the running container whose filters to read: id or name"},
                 {"--bytes", 0, "FILE", "write the filters as raw instructions"}};
             for (Option& option : setting_options()) options.push_back(std::move(option));
             options.push_back(runtime_option());

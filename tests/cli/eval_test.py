@@ -133,4 +133,5 @@ assert "socketcall" in x86["allowed"] and x32["arch"] == "x32"
 text = whittle("show", P).stdout
 assert "allowed (2): openat2 read" in text and "clone: (arg0 & 0x7e020000) == 0x0" in text, text
 assert "name a profile or a process" in whittle("show", expect=2).stderr
+assert "name a profile or a process" in whittle("show", P, "--container", "web", expect=2).stderr
 assert "no process id" in whittle("show", "--pid", "0", expect=2).stderr
