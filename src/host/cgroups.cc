@@ -180,10 +180,11 @@ Result<CgroupRef> Cgroups::find(const std::string& path) const {
                      "as in /proc/PID/cgroup");
 }
 
-std::optional<CgroupRef> Cgroups::own(pid_t first_process,
-                                      const std::map<std::string, std::string>& paths) const {
+std::vector<CgroupRef> Cgroups::own(pid_t first_process,
+                                    const std::map<std::string, std::string>& paths) const {
   const auto process = memberships(first_process);
-  if (!process) return std::nullopt;
+  if (!process) return {};
+  std::vector<CgroupRef> refs;
   for (const Hierarchy& hierarchy : hierarchies_) {
     auto made = paths.find("*");
     if (hierarchy.is_v2() && made == paths.end()) made = paths.find("");
@@ -195,10 +196,10 @@ std::optional<CgroupRef> Cgroups::own(pid_t first_process,
     if (!path || *path == "/") continue;
     for (const CgroupMembership& membership : *process) {
       if (membership.hierarchy != hierarchy.id || !path_within(membership.path, *path)) continue;
-      if (const auto ref = at(hierarchy, *path)) return ref;
+      if (auto ref = at(hierarchy, *path)) refs.push_back(*std::move(ref));
     }
   }
-  return std::nullopt;
+  return refs;
 }
 
 std::vector<pid_t> Cgroups::processes(const CgroupRef& cgroup) const {

@@ -7,8 +7,8 @@
 // hierarchy to tell a container by must be chosen: one in which the path is its own.
 //
 //   TRY_ASSIGN(const Cgroups cgroups, Cgroups::of_host());
-//   const auto ref = cgroups.own(1234, {{"", "/docker/9f6c"}});
-//   if (ref) for (pid_t pid : cgroups.processes(*ref)) ...
+//   for (const CgroupRef& ref : cgroups.own(1234, {{"*", "/docker/9f6c"}})) ...
+//   for (const pid_t pid : cgroups.processes(ref)) ...
 #pragma once
 
 #include <sys/types.h>
@@ -80,9 +80,10 @@ class Cgroups {
   // Where a container is alone. `paths`: what its runtime says it made, by controller ("" is v2; a
   // directory below the mount or a path within the hierarchy), or one path for all of them under
   // the key "*". A path is the container's own when the runtime made it, it is no root, and the
-  // container's first process is in it or below it. nullopt: in no hierarchy.
-  std::optional<CgroupRef> own(pid_t first_process,
-                               const std::map<std::string, std::string>& paths) const;
+  // container's first process is in it or below it. In the order of hierarchies(): the first is the
+  // one to tell it by.
+  std::vector<CgroupRef> own(pid_t first_process,
+                             const std::map<std::string, std::string>& paths) const;
 
   // The processes in it and its descendants, sorted; those that come and go meanwhile may be left
   // out. Empty when the cgroup has gone.

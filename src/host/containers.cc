@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -25,7 +26,11 @@ namespace fs = std::filesystem;
 constexpr std::size_t kFileLimit = 4U << 20U;  // state.json holds config.json: tens of kilobytes
 constexpr std::size_t kContainerLimit = 4096;  // of one directory
 constexpr std::size_t kIdLimit = 1024;         // runc and crun bound an id by NAME_MAX
-constexpr std::size_t kListed = 20;            // containers that an error lists
+constexpr std::size_t kShortId = 12;           // how many digits of an id managers show
+// What managers put before the id in the name of its cgroup.
+constexpr std::array<std::string_view, 4> kCgroupPrefixes = {"docker-", "libpod-",
+                                                             "cri-containerd-", "crio-"};
+constexpr std::size_t kListed = 20;  // containers that an error lists
 
 using Paths = std::map<std::string, std::string>;
 
@@ -56,6 +61,11 @@ std::string text_at(const json::Value& value, std::initializer_list<std::string_
 std::uint64_t number_at(const json::Value& value, std::string_view key) {
   const json::Value* member = value.find(key);
   return member == nullptr ? 0 : member->u64().value_or(0);
+}
+
+bool is_directory(const std::string& path) {
+  struct stat info = {};
+  return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 std::vector<std::string> directories_in(const std::string& place) {
@@ -158,7 +168,7 @@ std::string docker_data_of(const json::Value& config, const std::string& id) {
 }
 
 // moby's container/container.go: Name is "/web".
-void name_by_docker(Container& container, const json::Value& config, const StatePlaces& places) {
+bool name_by_docker(Container& container, const json::Value& config, const StatePlaces& places) {
   for (const std::string& data : {docker_data_of(config, container.id), places.docker_data}) {
     if (data.empty()) continue;
     const json::Value document =
@@ -167,16 +177,15 @@ void name_by_docker(Container& container, const json::Value& config, const State
     container.name = text_at(document, {"Name"});
     if (container.name.starts_with('/')) container.name.erase(0, 1);
     container.image = text_at(document, {"Config", "Image"});
-    return;
+    return true;
   }
+  return false;
 }
 
-// containers/storage's containers.json lies two directories above the bundle,
-// STORAGE/overlay-containers/ID/userdata.
-void name_by_podman(Container& container) {
-  const fs::path list = fs::path(container.bundle).parent_path().parent_path() / "containers.json";
-  const json::Value document = load(list.string());
-  if (!document.is_array()) return;
+// containers/storage's containers.json.
+bool name_by_podman(Container& container, const std::string& list) {
+  const json::Value document = load(list);
+  if (!document.is_array()) return false;
   for (const json::Value& entry : *document.array()) {
     if (text_at(entry, {"id"}) != container.id) continue;
     const json::Value* names = entry.find("names");
@@ -187,10 +196,11 @@ void name_by_podman(Container& container) {
     // A document within the document, written by libpod.
     json::Limits limits;
     limits.values = 1000;
-    const auto metadata = json::parse(text_at(entry, {"metadata"}), list.string(), limits);
+    const auto metadata = json::parse(text_at(entry, {"metadata"}), list, limits);
     if (metadata) container.image = text_at(*metadata, {"image-name"});
-    return;
+    return true;
   }
+  return false;
 }
 
 // Who started it, and what they call it.
@@ -206,7 +216,9 @@ void identify(Container& container, const std::string& containerd_namespace,
   const std::string manager = text_at(config, {"annotations", "io.container.manager"});
   if (manager == "libpod") {
     container.manager = "podman";
-    name_by_podman(container);
+    // The bundle is STORAGE/overlay-containers/ID/userdata, or another driver's.
+    const fs::path of_driver = fs::path(container.bundle).parent_path().parent_path();
+    name_by_podman(container, (of_driver / "containers.json").string());
     return;
   }
   if (manager == "cri-o") container.manager = "cri-o";
@@ -257,9 +269,7 @@ class Search {
     container.id = id;
     if (!bundle.empty()) container.bundle = bundle;
     identify(container, containerd_namespace, places_);
-    const auto cgroup = cgroups_.own(container.pid, state->cgroup_paths);
-    container.has_cgroup = cgroup.has_value();
-    if (cgroup) container.cgroup = *cgroup;
+    container.cgroups = cgroups_.own(container.pid, state->cgroup_paths);
     found_.push_back(std::move(container));
   }
 
@@ -273,7 +283,7 @@ class Search {
 std::string described(const Container& container) {
   const std::string& by = container.manager.empty() ? container.runtime : container.manager;
   const bool hash = container.id.size() == 64;  // people know the first twelve digits
-  const std::string id = printable(hash ? container.id.substr(0, 12) : container.id);
+  const std::string id = printable(hash ? container.id.substr(0, kShortId) : container.id);
   if (container.name.empty()) return format("{} ({})", id, by);
   return format("{} ({} {})", printable(container.name), by, id);
 }
@@ -320,8 +330,57 @@ std::vector<Container> containers(const Cgroups& cgroups, const StatePlaces& pla
   return search.take();
 }
 
-bool matches(const Container& container, std::string_view wanted) {
-  return !wanted.empty() && (container.name == wanted || container.id.starts_with(wanted));
+std::string id_in_cgroup_path(std::string_view path) {
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  // crun makes a cgroup of its own in the one that systemd has made.
+  if (name == "container" && path.size() > name.size()) {
+    path.remove_suffix(name.size() + 1);
+    name = path.substr(path.rfind('/') + 1);
+  }
+  if (name.ends_with(".scope")) name.remove_suffix(6);
+  for (const std::string_view manager : kCgroupPrefixes) {
+    if (name.starts_with(manager)) name.remove_prefix(manager.size());
+  }
+  return std::string(name);
+}
+
+std::optional<Container> container_of_cgroup(const std::string& path, const StatePlaces& places) {
+  Container container;
+  container.id = id_in_cgroup_path(path);
+  if (container.id.empty() || container.id.size() > kIdLimit) return std::nullopt;
+  if (name_by_docker(container, {}, places)) {
+    container.manager = "docker";
+    return container;
+  }
+  for (const std::string& driver : directories_in(places.podman_storage)) {
+    if (!driver.ends_with("-containers")) continue;
+    if (name_by_podman(container, format("{}/{}/containers.json", places.podman_storage, driver))) {
+      container.manager = "podman";
+      return container;
+    }
+  }
+  for (const std::string& root : places.containerd_roots) {
+    const std::string tasks = root + "/io.containerd.runtime.v2.task";
+    for (const std::string& name : directories_in(tasks)) {
+      container.bundle = format("{}/{}/{}", tasks, name, container.id);
+      if (name == "moby" || !is_directory(container.bundle)) continue;
+      identify(container, name, places);
+      return container;
+    }
+  }
+  container.bundle.clear();
+  // A runtime alone gives no other name. Podman and CRI-O do, elsewhere, and mark their cgroups.
+  if (container.id != path.substr(path.rfind('/') + 1)) return std::nullopt;
+  for (const std::string& root : places.runtime_roots) {
+    if (is_directory(root + "/" + container.id)) return container;
+  }
+  return std::nullopt;
+}
+
+bool is_called(const Container& container, std::string_view wanted) {
+  if (wanted.empty()) return false;
+  return container.id == wanted || container.name == wanted ||
+         (wanted.size() >= kShortId && container.id.starts_with(wanted));
 }
 
 Result<Container> find_container(std::span<const Container> all, const std::string& wanted) {
@@ -334,7 +393,9 @@ Result<Container> find_container(std::span<const Container> all, const std::stri
   if (found.empty()) {
     found = pick([&](const Container& c) { return !wanted.empty() && c.name == wanted; });
   }
-  if (found.empty()) found = pick([&](const Container& c) { return matches(c, wanted); });
+  if (found.empty() && !wanted.empty()) {
+    found = pick([&](const Container& c) { return c.id.starts_with(wanted); });
+  }
   if (found.size() == 1) return found.front();
   const std::string name = printable(wanted);
   if (found.empty()) {

@@ -29,14 +29,15 @@ namespace whittle::host {
 
 struct Container {
   std::string id;
-  std::string name;        // empty when its manager gives it none
-  std::string runtime;     // "runc", "crun"
-  std::string manager;     // "docker", "podman", "containerd", "cri-o"; empty: the runtime alone
-  std::string image;       // as its manager names it; may be empty
-  std::string bundle;      // the directory of its config.json
-  pid_t pid = 0;           // its first process, which runs
-  CgroupRef cgroup;        // where it is alone
-  bool has_cgroup = true;  // false: it shares its cgroups with others in every hierarchy
+  std::string name;     // empty when its manager gives it none
+  std::string runtime;  // "runc", "crun"
+  std::string manager;  // "docker", "podman", "containerd", "cri-o"; empty: the runtime alone
+  std::string image;    // as its manager names it; may be empty
+  std::string bundle;   // the directory of its config.json
+  pid_t pid = 0;        // its first process, which runs
+  // Where it is alone: the first is the one to tell it by. Empty: it shares its cgroups with others
+  // in every hierarchy.
+  std::vector<CgroupRef> cgroups;
 };
 
 // Where runtimes keep state. The defaults are those of this host.
@@ -44,6 +45,7 @@ struct StatePlaces {
   std::vector<std::string> runtime_roots;     // hold ID/state.json or ID/status
   std::vector<std::string> containerd_roots;  // hold io.containerd.runtime.v2.task
   std::string docker_data = "/var/lib/docker";
+  std::string podman_storage = "/var/lib/containers/storage";
   static StatePlaces of_host();
 };
 
@@ -51,8 +53,18 @@ struct StatePlaces {
 std::vector<Container> containers(const Cgroups& cgroups,
                                   const StatePlaces& places = StatePlaces::of_host());
 
-// Whether a person who says `wanted` may mean this one: its id, the beginning of its id, its name.
-bool matches(const Container& container, std::string_view wanted);
+// Whether it is the one that a person calls `wanted`: by its id, its name, or twelve digits or more
+// of its id.
+bool is_called(const Container& container, std::string_view wanted);
+// What can be said of a container by its cgroup's path alone, which names its id: "/docker/9f6c",
+// "/system.slice/docker-9f6c.scope", "/libpod_parent/libpod-9f6c". Only id, name, image and manager
+// are set. Its manager keeps its name from before it starts until after it ends, so that this can
+// be said when no process of it is there. nullopt: its id is in no state that we know of.
+std::optional<Container> container_of_cgroup(const std::string& path,
+                                             const StatePlaces& places = StatePlaces::of_host());
+// The id that the path names; not each cgroup's last name is one.
+std::string id_in_cgroup_path(std::string_view path);
+
 // The one that is meant: the full id first, else the name, else the only one whose id begins so.
 // Errors, kind input: none, or several; the hint lists what there is.
 Result<Container> find_container(std::span<const Container> all, const std::string& wanted);

@@ -31,6 +31,7 @@ class ContainersTest : public testing::Test {
     places_.runtime_roots = {base() + "/run/runc", base() + "/run/crun"};
     places_.containerd_roots = {base() + "/run/containerd"};
     places_.docker_data = base() + "/docker";
+    places_.podman_storage = base() + "/storage";
   }
 
   void put(const std::string& path, const std::string& text) {
@@ -65,7 +66,7 @@ TEST_F(ContainersTest, ReadsRuncAndCrun) {
   EXPECT_EQ(all[0].bundle, "/b1");
   EXPECT_EQ(all[0].pid, ::getpid());
   EXPECT_EQ(all[0].manager, "");
-  EXPECT_FALSE(all[0].has_cgroup);
+  EXPECT_THAT(all[0].cgroups, IsEmpty());
   std::filesystem::remove_all(base() + "/run/runc/one");
   put_crun("/run/crun/two", "/b2");
   all = found();
@@ -157,6 +158,29 @@ TEST_F(ContainersTest, PodmanKeepsItsNamesBesideTheBundle) {
   EXPECT_EQ(all[0].image, "postgres:16");
 }
 
+TEST_F(ContainersTest, ACgroupNamesItsContainerBeforeItStarts) {
+  const auto of = [this](const std::string& path) { return container_of_cgroup(path, places_); };
+  EXPECT_FALSE(of("/web"));
+  std::filesystem::create_directories(base() + "/run/runc/web");
+  EXPECT_EQ(of("/a/web").value().id, "web");
+  EXPECT_EQ(of("/a/web").value().name, "");
+  EXPECT_FALSE(of("/a/crio-web"));  // CRI-O has a name for it, which we don't know
+  put("/docker/containers/" + kHash + "/config.v2.json",
+      format(R"({{"ID":"{}","Name":"/api"}})", kHash));
+  EXPECT_EQ(of("/docker/" + kHash)->name, "api");
+  EXPECT_EQ(of("/system.slice/docker-" + kHash + ".scope")->name, "api");
+  std::filesystem::remove_all(base() + "/docker");
+  put("/storage/overlay-containers/containers.json",
+      format(R"([{{"id":"{}","names":["db"]}}])", kHash));
+  EXPECT_EQ(of("/machine.slice/libpod-" + kHash + ".scope/container")->name, "db");
+  EXPECT_EQ(of("/libpod_parent/libpod-" + kHash)->manager, "podman");
+  put("/run/containerd/io.containerd.runtime.v2.task/k8s.io/abc/config.json",
+      R"({"annotations":{"io.kubernetes.cri.container-name":"app"}})");
+  EXPECT_EQ(of("/kubepods/pod1/abc")->name, "app");
+  EXPECT_FALSE(of("/"));
+  EXPECT_FALSE(of(""));
+}
+
 Container container(const std::string& id, const std::string& name) {
   Container result;
   result.id = id;
@@ -174,6 +198,17 @@ TEST(FindContainer, TakesIdsThenNamesThenBeginnings) {
   EXPECT_EQ(find_container(all, "web2")->id, "web2");  // the id, not the name
   EXPECT_EQ(find_container(all, "db")->id, "db");      // whole, though dbx begins so too
   EXPECT_EQ(find_container(all, "dbx")->id, "dbx");
+}
+
+TEST(FindContainer, OneThatIsWaitedForIsCalledByMoreThanABeginning) {
+  const Container web = container(kHash, "web");
+  EXPECT_TRUE(is_called(web, kHash));
+  EXPECT_TRUE(is_called(web, "web"));
+  EXPECT_TRUE(is_called(web, kHash.substr(0, 12)));
+  EXPECT_FALSE(is_called(web, kHash.substr(0, 11)));
+  EXPECT_FALSE(is_called(web, "we"));
+  EXPECT_FALSE(is_called(container("web2", ""), "web"));
+  EXPECT_FALSE(is_called(container("", ""), ""));
 }
 
 TEST(FindContainer, SaysWhatThereIs) {
