@@ -166,7 +166,9 @@ Result<Arguments> parse_arguments(const Verb& verb, std::span<const std::string>
                        format("usage: whittle {} {}", verb.name, verb.synopsis));
   }
   TRY(check_operands(verb, arguments));
-  if (verb.takes_command && verb.most_operands == 0 && arguments.command_.empty()) {
+  const bool needs_command =
+      verb.takes_command && !verb.command_optional && verb.most_operands == 0;
+  if (needs_command && arguments.command_.empty()) {
     return usage_error(verb, "no command given",
                        format("usage: whittle {} {}", verb.name, verb.synopsis));
   }

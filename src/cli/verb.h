@@ -48,6 +48,7 @@ struct Verb {
   std::size_t least_operands = 0;
   std::size_t most_operands = 0;  // SIZE_MAX: any number
   bool takes_command = false;     // CMD... after --
+  bool command_optional = false;  // options of the verb can stand for it
   // Returns the exit code (0 good, 1 findings) or the error, which the caller prints.
   Result<int> (*run)(const Arguments&) = nullptr;
 };

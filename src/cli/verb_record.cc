@@ -9,6 +9,8 @@
 #include "cli/live_view.h"
 #include "cli/novelty.h"
 #include "cli/output.h"
+#include "cli/record_output.h"
+#include "cli/record_target.h"
 #include "cli/under.h"
 #include "cli/verbs_list.h"
 #include "evidence/evidence.h"
@@ -77,29 +79,6 @@ void report_run(const record::Recorded& recorded) {
                       killed ? format(" ({})", signal_name(*run.exit - 128)) : ""));
   }
   for (const std::string& note : run.notes) print_note(note);
-}
-
-// Loss is told even when the rest is not asked for.
-void warn_of_loss(const evidence::Run& run) {
-  for (const auto& [kind, count] : run.lost) {
-    if (count != 0) print_warning(format("incomplete: {} lost of kind \"{}\"", count, kind));
-  }
-}
-
-// A recording is not thrown away because its place has gone or is full meanwhile.
-Result<void> write_evidence(const std::string& output, const evidence::Evidence& evidence,
-                            bool quiet) {
-  const std::string text = evidence::write(evidence);
-  Result<void> written = write_file(output, text);
-  if (!written) {
-    const std::string rescue = format("/tmp/whittle-{}.evidence.json", evidence.runs.back().id);
-    if (write_file(rescue, text)) written.error().hint = "the evidence is in " + rescue;
-    return written;
-  }
-  if (output == "-" || quiet) return {};
-  print_note(format("wrote {}: {}, {}", printable(output), plural(evidence.runs.size(), "run"),
-                    plural(evidence.syscalls().size(), "call")));
-  return {};
 }
 
 // Several runs of one command, and the file that they go to.
@@ -171,6 +150,12 @@ class Recording {
 
 Result<int> run_record(const Arguments& arguments) {
   TRY_ASSIGN(record::RecordSpec spec, read_spec(arguments));
+  TRY_ASSIGN(const auto target, read_target(arguments));
+  if (target) return record_target(arguments, *target, std::move(spec));
+  if (spec.command.empty()) {
+    return input_error("nothing to record given", {},
+                       "a command after --, --pid N, --cgroup PATH or --container ID");
+  }
   if (auto client = container_client(spec.command)) return tl::unexpected(*std::move(client));
   std::string output =
       arguments.value_or("--output", workload_name(spec.command) + ".evidence.json");
@@ -195,7 +180,8 @@ const Verb& record_verb() {
   static const Verb verb = {
       .name = "record",
       .summary = "run a command and write down every system call that it needs",
-      .synopsis = "[-o EVIDENCE] [OPTION...] -- CMD...",
+      .synopsis =
+          "[-o EVIDENCE] [OPTION...] (-- CMD... | --pid N | --cgroup PATH | --container ID)",
       .description =
           "Runs CMD and records the system calls of it, its threads and all its children, from its "
           "own execve on: counts, results, phases, and the arguments that matter for a profile. "
@@ -214,18 +200,32 @@ const Verb& record_verb() {
           "libraries then use clone. So that what is recorded is what happens under the profile, "
           "CMD runs with clone3 already so answered (--under fallbacks). --under BASELINE records "
           "under a whole baseline, --under none with no filter.\n\n"
+          "--container records a container of Docker, Podman, containerd, runc or crun by its id "
+          "or "
+          "name, in two runs: what it does itself, and what was executed in it later (docker exec, "
+          "health checks). With --wait it is recorded from its first call on: start whittle, then "
+          "the container. --pid and --cgroup record what runs already, or will run in a cgroup. "
+          "What a target did before it was recorded is lost, and makes the evidence incomplete. "
+          "None of them is stopped at the end. They need eBPF.\n\n"
           "Exit status: 0 when the evidence is complete, whatever CMD did (its status is in the "
           "evidence), 1 when something was lost, 2 for bad usage or a command that cannot be run, "
           "3 when the machine lacks something.",
-      .examples = {"whittle record -- nginx -g 'daemon off;'        # until nginx ends",
-                   "whittle record --ready tcp:6379 -o redis.evidence.json -- redis-server",
-                   "whittle record --ready http://localhost:8080/health -- ./server",
-                   "whittle record --ready 'log:listening on' --until-quiet 30s -- ./server",
-                   "whittle record --marks m -- ./server & sleep 1; echo load > m; ./load-test",
-                   "whittle record --stop-signal QUIT --for 1m -- nginx -g 'daemon off;'",
-                   "whittle record --repeat 3 -- ./run-all-tests"},
+      .examples =
+          {"whittle record -- nginx -g 'daemon off;'        # until nginx ends",
+           "whittle record --ready tcp:6379 -o redis.evidence.json -- redis-server",
+           "whittle record --ready http://localhost:8080/health -- ./server",
+           "whittle record --ready 'log:listening on' --until-quiet 30s -- ./server",
+           "whittle record --marks m -- ./server & sleep 1; echo load > m; ./load-test",
+           "whittle record --stop-signal QUIT --for 1m -- nginx -g 'daemon off;'",
+           "whittle record --repeat 3 -- ./run-all-tests",
+           "whittle record --container web --wait           # then: docker run --name web ...",
+           "whittle record --pid \"$(pidof -s redis-server)\" --for 5m"},
       .options = {{"--output", 'o', "FILE",
                    "where to write the evidence (default: NAME.evidence.json)"},
+                  {"--pid", 0, "N", "record a running process, its threads and its descendants"},
+                  {"--cgroup", 0, "PATH", "record a cgroup and those below it"},
+                  {"--container", 0, "ID", "record a container, by its id or name"},
+                  {"--wait", 0, "", "with --container: wait for it to start"},
                   {"--backend",
                    0,
                    "BACKEND",
@@ -242,9 +242,12 @@ const Verb& record_verb() {
                   {"--for", 0, "TIME", "stop CMD after this time, as in 30s"},
                   {"--until-quiet", 0, "TIME", "stop CMD when nothing new was seen for this time"},
                   {"--stop-signal", 0, "SIGNAL", "what asks CMD to stop (default: TERM)"},
-                  {"--repeat", 0, "N", "record N runs of CMD into one evidence file"},
+                  {"--repeat", 0, "N",
+                   "record N runs of CMD, or N starts of a container that is "
+                   "waited for, into one file"},
                   {"--quiet", 'q', "", "say nothing but warnings and errors"}},
       .takes_command = true,
+      .command_optional = true,
       .run = run_record,
   };
   return verb;

@@ -32,7 +32,9 @@ struct CgroupRef {
   // inode numbers have 64 bits (include/linux/kernfs.h, kernfs_ino()). Never used twice.
   std::uint64_t id = 0;
   std::string path;  // within the hierarchy, as in /proc/PID/cgroup: "/docker/9f6c"
-  bool operator==(const CgroupRef&) const = default;
+  bool operator==(const CgroupRef& other) const {
+    return hierarchy == other.hierarchy && id == other.id;
+  }
 };
 
 // One line of /proc/PID/cgroup.

@@ -119,6 +119,8 @@ std::optional<State> runc_state(const std::string& directory) {
     }
   }
   const json::Value* config = document.find("config");
+  const json::Value* seccomp = config == nullptr ? nullptr : config->find("seccomp");
+  state.container.filtered = seccomp != nullptr && seccomp->is_object();
   const json::Value* labels = config == nullptr ? nullptr : config->find("labels");
   if (labels != nullptr && labels->is_array()) {
     for (const json::Value& label : *labels->array()) {
@@ -142,6 +144,9 @@ std::optional<State> crun_state(const std::string& directory) {
   state.started = number_at(document, "process-start-time");
   state.cgroup_paths["*"] = text_at(document, {"cgroup-path"});
   state.container.bundle = text_at(document, {"bundle"});
+  const json::Value config = load(directory + "/config.json");  // its copy of the bundle's
+  const json::Value* system = config.find("linux");
+  state.container.filtered = system != nullptr && system->find("seccomp") != nullptr;
   return state;
 }
 

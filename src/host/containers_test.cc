@@ -42,7 +42,8 @@ class ContainersTest : public testing::Test {
                 const std::string& start = own_start_time(), pid_t pid = ::getpid()) {
     put(directory + "/state.json",
         format(R"({{"id":"x","init_process_pid":{},"init_process_start":{},)"
-               R"("cgroup_paths":{{"":"/nowhere"}},"config":{{"labels":["a=b","bundle={}"]}}}})",
+               R"("cgroup_paths":{{"":"/nowhere"}},"config":{{"seccomp":null,)"
+               R"("labels":["a=b","bundle={}"]}}}})",
                pid, start, bundle));
   }
   void put_crun(const std::string& directory, const std::string& bundle) {
@@ -74,6 +75,9 @@ TEST_F(ContainersTest, ReadsRuncAndCrun) {
   EXPECT_EQ(all[0].id, "two");
   EXPECT_EQ(all[0].runtime, "crun");
   EXPECT_EQ(all[0].bundle, "/b2");
+  EXPECT_FALSE(all[0].filtered);
+  put("/run/crun/two/config.json", R"({"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW"}}})");
+  EXPECT_TRUE(found().at(0).filtered);
 }
 
 TEST_F(ContainersTest, AProcessThatTookOverThePidIsNoContainer) {
@@ -99,10 +103,11 @@ TEST_F(ContainersTest, HostileStateIsLeftOut) {
   // Odd members of a good state do no harm.
   put("/run/runc/odd/state.json",
       format(R"({{"init_process_pid":{},"init_process_start":{},"cgroup_paths":[1],)"
-             R"("config":{{"labels":[1,"bundle=/b"]}}}})",
+             R"("config":{{"seccomp":{{}},"labels":[1,"bundle=/b"]}}}})",
              ::getpid(), own_start_time()));
   ASSERT_EQ(found().size(), 1U);
   EXPECT_EQ(found()[0].bundle, "/b");
+  EXPECT_TRUE(found()[0].filtered);
 }
 
 TEST_F(ContainersTest, DockerIsKnownByItsNamespaceAndNames) {

@@ -1,0 +1,407 @@
+#include "record/targets.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/file_system.h"
+#include "base/text.h"
+#include "filter/read_back.h"
+#include "host/cgroups.h"
+#include "host/containers.h"
+#include "record/container_watch.h"
+#include "record/ebpf_recorder.h"
+#include "record/refusals.h"
+#include "record/session.h"
+#include "record/signals.h"
+
+namespace whittle::record {
+
+namespace {
+
+using Source = EbpfRecorder::Source;
+
+constexpr int kPollMilliseconds = 50;
+constexpr double kCheckpointSeconds = 1;
+
+EbpfRecorder::Cgroup for_kernel(const host::CgroupRef& ref) { return {ref.hierarchy, ref.id}; }
+
+std::vector<std::string> command_line(pid_t pid) {
+  const auto text = read_file(format("/proc/{}/cmdline", pid), 1U << 20U);
+  if (!text || text->empty()) return {};
+  std::vector<std::string> words = split(*text, '\0');
+  if (words.back().empty()) words.pop_back();
+  return words;
+}
+
+// Something that is recorded from a start to an end.
+struct Life {
+  std::optional<host::Container> container;
+  host::CgroupRef cgroup;
+  Source main = 0;
+  bool has_exec = false;  // main + 1 is what entered later
+  bool late = false;      // it ran when the recording began
+  bool started = false;   // its start was seen
+  evidence::Run run;      // identity, and in the end the observations, of the first
+  evidence::Run exec_run;
+  // In force in its first process; empty: none, nullopt: not known.
+  std::optional<std::vector<filter::Program>> filters;
+};
+
+// The refused calls of a filter are no need of the workload. Of several filters each answers for
+// the calls that the ones before it did not.
+void mark_refused_by(const std::vector<filter::Program>& filters, std::vector<JudgedCall> judged,
+                     evidence::Run& run) {
+  for (const filter::Program& program : filters) {
+    const auto rest = std::partition(judged.begin(), judged.end(), [&](const JudgedCall& call) {
+      return was_refused(program, call);
+    });
+    mark_refused(run, {judged.begin(), rest}, program);
+    judged.erase(judged.begin(), rest);
+  }
+}
+
+class TargetRecording {
+ public:
+  TargetRecording(const Target& target, const RecordSpec& spec) : target_(target), spec_(spec) {}
+
+  Result<std::vector<evidence::Run>> record() {
+    switch (target_.kind) {
+      case Target::Kind::kProcess:
+        TRY(record_process());
+        break;
+      case Target::Kind::kCgroup:
+        TRY(record_cgroup());
+        break;
+      case Target::Kind::kContainer:
+        TRY(record_container());
+        break;
+    }
+    return std::move(runs_);
+  }
+
+ private:
+  // ---- one target, known from the start
+
+  Result<void> open(unsigned sources) {
+    EbpfRecorder::Options options;
+    options.sources = sources;
+    options.targets = true;
+    TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open(options));
+    recorder_.emplace(std::move(recorder));
+    return {};
+  }
+
+  Result<void> record_process() {
+    if (target_.pid == ::getpid()) return input_error("that is whittle itself");
+    Life life;
+    life.late = true;
+    read_filters(life, target_.pid);
+    TRY(open(1));
+    judge_for(life);
+    begin(life, command_line(target_.pid));
+    TRY_ASSIGN(const std::uint64_t tasks, recorder_->add_tree(target_.pid, 0));
+    if (tasks == 0) {
+      return input_error(format("no such process: {}", target_.pid), {},
+                         "it has ended, or it is a thread of the kernel");
+    }
+    TRY(follow(life));
+    return finish(life);
+  }
+
+  Result<void> record_cgroup() {
+    TRY_ASSIGN(const host::Cgroups cgroups, host::Cgroups::of_host());
+    Life life;
+    TRY_ASSIGN(life.cgroup, cgroups.find(target_.name));
+    const std::vector<pid_t> inside = cgroups.processes(life.cgroup);
+    if (std::find(inside.begin(), inside.end(), ::getpid()) != inside.end()) {
+      return input_error("whittle itself is in this cgroup", printable(target_.name));
+    }
+    if (!inside.empty()) read_filters(life, inside.front());
+    TRY(open(1));
+    judge_for(life);
+    begin(life, {});
+    TRY(recorder_->follow_cgroup(for_kernel(life.cgroup), 0, 0));
+    TRY_ASSIGN(const std::uint64_t tasks,
+               recorder_->add_cgroup_tasks(for_kernel(life.cgroup), 0, 0, 0));
+    life.late = tasks != 0;
+    // An empty one is waited for until something enters it.
+    TRY(follow(life));
+    return finish(life);
+  }
+
+  Result<void> record_running(const host::Container& container) {
+    if (container.cgroups.empty()) {
+      return environment_error("the container shares its cgroups with others in every hierarchy",
+                               printable(container.id),
+                               format("record its first process: --pid {}", container.pid));
+    }
+    Life life;
+    life.container = container;
+    life.cgroup = container.cgroups.front();
+    life.has_exec = true;
+    life.late = true;
+    read_filters(life, container.pid);
+    TRY(open(2));
+    judge_for(life);
+    begin(life, command_line(container.pid));
+    const EbpfRecorder::Cgroup cgroup = for_kernel(life.cgroup);
+    TRY(recorder_->follow_cgroup(cgroup, 0, 1));
+    TRY(recorder_->add_cgroup_tasks(cgroup, container.pid, 0, 1));
+    TRY(follow(life));
+    return finish(life);
+  }
+
+  // Until its tasks are gone, or the recording is to end.
+  Result<void> follow(Life& life) {
+    bool seen = life.late || life.started;
+    while (true) {
+      TRY(turn(life, kPollMilliseconds));
+      const bool lives = is_alive(life);
+      seen = seen || lives;
+      if ((seen && !lives) || session_->stop_requested()) return {};
+    }
+  }
+
+  bool is_alive(const Life& life) const {
+    return recorder_->live(life.main) + (life.has_exec ? recorder_->live(life.main + 1) : 0) != 0;
+  }
+
+  // Waits for a moment, and does what is to be done all the time while something is recorded.
+  Result<void> turn(Life& life, int milliseconds) {
+    recorder_->set_phase(session_->phase());
+    session_->wait({recorder_->events_fd()}, milliseconds);
+    if (watch_) {
+      TRY(watch_->look());  // its next start may come before this end is noticed
+    } else {
+      recorder_->drain();
+    }
+    // A process with several threads has entered: the kernel names only one of them.
+    if (life.cgroup.id != 0 && recorder_->rescan_wanted()) {
+      const pid_t first = life.container ? life.container->pid : 0;
+      TRY(recorder_->add_cgroup_tasks(for_kernel(life.cgroup), first, life.main,
+                                      life.main + (life.has_exec ? 1 : 0)));
+    }
+    if (monotonic_seconds() < next_checkpoint_) return {};
+    next_checkpoint_ = monotonic_seconds() + kCheckpointSeconds;
+    Life so_far = life;
+    TRY(take(so_far));
+    session_->checkpoint(so_far.run);
+    if (!target_.checkpoint) return {};
+    std::vector<evidence::Run> runs = runs_;
+    add_runs(so_far, runs);
+    target_.checkpoint(runs, session_->phase());
+    return {};
+  }
+
+  // ---- what a run says
+
+  void begin(Life& life, const std::vector<std::string>& command) {
+    session_.emplace(spec_);
+    session_->start();
+    next_checkpoint_ = monotonic_seconds() + kCheckpointSeconds;
+    life.run = new_run(command, "none");
+    life.run.source = "ebpf";
+    if (life.filters && !life.filters->empty()) life.run.under = "its own";
+    if (!life.filters) life.run.under = "unknown";
+    if (life.container) {
+      life.run.container = life.container->id;
+      life.run.image = life.container->image;
+      life.run.runtime = life.container->runtime;
+    }
+    if (!life.has_exec) return;
+    life.exec_run = life.run;
+    life.exec_run.id = new_run({}, "").id;
+    life.exec_run.part = "exec";
+    life.exec_run.command.clear();
+  }
+
+  void read_filters(Life& life, pid_t pid) {
+    // A process without one is not even stopped for it.
+    const auto status = read_file(format("/proc/{}/status", pid), 1U << 16U);
+    if (status && status->find("\nSeccomp:\t0\n") != std::string::npos) {
+      life.filters.emplace();
+      return;
+    }
+    if (auto filters = filter::read_back(pid)) life.filters = *std::move(filters);
+  }
+
+  // What the kernel has to keep so that refusals can be told.
+  void judge_for(const Life& life) {
+    if (!life.filters) {
+      recorder_->judge_unknown();
+      return;
+    }
+    std::vector<JudgeSpec> specs;
+    for (const filter::Program& program : *life.filters) {
+      const auto more = judge_specs(program);
+      specs.insert(specs.end(), more.begin(), more.end());
+    }
+    if (life.filters->size() > 1) {
+      // One call in two of them: all arguments that either looks at.
+      std::map<std::pair<syscalls::Arch, std::uint32_t>, JudgeSpec> united;
+      for (const JudgeSpec& spec : specs) {
+        JudgeSpec& into = united.try_emplace({spec.arch, spec.nr}, spec).first->second;
+        into.arguments = static_cast<std::uint8_t>(into.arguments | spec.arguments);
+        into.never_allowed = into.never_allowed && spec.never_allowed;
+      }
+      specs.clear();
+      for (const auto& [call, spec] : united) specs.push_back(spec);
+    }
+    recorder_->judge(specs);
+  }
+
+  Result<void> take_source(const Life& life, Source source, evidence::Run& run) {
+    TRY_ASSIGN(Snapshot snapshot, recorder_->snapshot(source));
+    run.syscalls = std::move(snapshot.syscalls);
+    run.lost = std::move(snapshot.lost);
+    run.duration = session_->seconds();
+    if (life.filters) {
+      mark_refused_by(*life.filters, std::move(snapshot.judged), run);
+    } else {
+      // What a filter refused is among these, and counts as needed.
+      run.lost["refusals"] = snapshot.judged.size();
+    }
+    if (life.late) run.lost["late_start"] = 1;
+    run.complete = std::all_of(run.lost.begin(), run.lost.end(),
+                               [](const auto& entry) { return entry.second == 0; });
+    return {};
+  }
+
+  Result<void> take(Life& life) {
+    TRY(take_source(life, life.main, life.run));
+    if (life.has_exec) TRY(take_source(life, life.main + 1, life.exec_run));
+    return {};
+  }
+
+  static void add_runs(const Life& life, std::vector<evidence::Run>& runs) {
+    runs.push_back(life.run);
+    if (life.has_exec && !life.exec_run.syscalls.empty()) runs.push_back(life.exec_run);
+  }
+
+  Result<void> finish(Life& life) {
+    session_->finish();
+    recorder_->set_phase(session_->phase());
+    TRY(take(life));
+    for (evidence::Run* run : {&life.run, &life.exec_run}) {
+      if (life.late) {
+        run->notes.emplace_back(
+            "it ran already when the recording began: what it did before is not known");
+      }
+      const auto lost = run->lost.find("refusals");
+      if (lost != run->lost.end() && lost->second != 0) {
+        run->notes.emplace_back(
+            "its filter could not be read: calls that it refused count as needed");
+      }
+    }
+    for (std::string& note : session_->notes()) life.run.notes.push_back(std::move(note));
+    if (is_alive(life)) {
+      life.run.notes.push_back(format("{} still running when the recording ended",
+                                      plural(recorder_->live(life.main), "task")));
+    }
+    add_runs(life, runs_);
+    return {};
+  }
+
+  // ---- containers
+
+  Result<void> record_container() {
+    TRY_ASSIGN(cgroups_, host::Cgroups::of_host());
+    const auto all = host::containers(*cgroups_);
+    const bool called = std::any_of(all.begin(), all.end(), [this](const host::Container& c) {
+      return host::is_called(c, target_.name);
+    });
+    if (target_.wait && !called) return wait_for_it();
+    auto found = host::find_container(all, target_.name);
+    if (found) return record_running(*found);
+    if (!called) found.error().hint += "; to record it from its start add --wait, then start it";
+    return tl::unexpected(std::move(found).error());
+  }
+
+  Result<void> wait_for_it() {
+    TRY(open(ContainerWatch::kSources));
+    recorder_->judge_unknown();
+    TRY_ASSIGN(watch_, ContainerWatch::start(*recorder_, *cgroups_, target_.name));
+    if (const auto running = watch_->running_before()) {  // it has started since we looked
+      watch_.reset();
+      return record_running(*running);
+    }
+    if (target_.waiting) target_.waiting();
+    const double began = monotonic_seconds();
+    std::uint64_t lives = 0;
+    while (lives < target_.lives && SignalCatcher::caught() == 0) {
+      TRY_ASSIGN(auto started, next_started(began));
+      if (!started) break;
+      TRY(record_started(*std::move(started)));
+      ++lives;
+    }
+    if (lives != 0) return {};
+    return input_error(format("no container {} has started", printable(target_.name)), {},
+                       "is it the name that it is started with?");
+  }
+
+  // nullopt: a signal, or the time is over.
+  Result<std::optional<ContainerWatch::Started>> next_started(double began) {
+    Session idle(spec_);  // never started: it only waits
+    while (true) {
+      TRY(watch_->look());
+      auto started = watch_->next_started();
+      const bool late = spec_.time_limit && monotonic_seconds() - began >= *spec_.time_limit;
+      if (started || late || SignalCatcher::caught() > 0) return started;
+      idle.wait({recorder_->events_fd()}, watch_->patience());
+    }
+  }
+
+  Result<void> record_started(ContainerWatch::Started started) {
+    Life life;
+    life.container = std::move(started.container);
+    life.cgroup = std::move(started.cgroup);
+    life.main = started.main;
+    life.has_exec = true;
+    life.started = true;
+    const pid_t first = life.container->pid;
+    if (first != 0) read_filters(life, first);
+    if (first != 0 && !life.filters && !life.container->filtered) life.filters.emplace();
+    begin(life, first != 0 ? command_line(first) : std::vector<std::string>());
+    TRY(follow(life));
+    TRY(finish(life));
+    return recorder_->release(for_kernel(life.cgroup));
+  }
+
+  const Target& target_;
+  const RecordSpec& spec_;
+  std::optional<host::Cgroups> cgroups_;
+  std::optional<EbpfRecorder> recorder_;
+  std::optional<ContainerWatch> watch_;
+  std::optional<Session> session_;
+  double next_checkpoint_ = 0;
+  std::vector<evidence::Run> runs_;
+};
+
+}  // namespace
+
+std::string target_name(const Target& target) {
+  if (target.kind == Target::Kind::kProcess) {
+    const auto command = command_line(target.pid);
+    std::string program = command.empty() ? "" : command[0].substr(command[0].rfind('/') + 1);
+    // Servers write what they are doing over their command line: "nginx: master process ...".
+    program = program.substr(0, program.find_first_of(" :"));
+    return program.empty() ? format("pid-{}", target.pid) : program;
+  }
+  const auto end = target.name.find_last_not_of('/');
+  const std::string path = target.name.substr(0, end == std::string::npos ? 0 : end + 1);
+  return path.substr(path.rfind('/') + 1);
+}
+
+Result<std::vector<evidence::Run>> record_target(const Target& target, const RecordSpec& spec) {
+  if (spec.backend == Backend::kPtrace) {
+    return input_error("a cgroup or a container is recorded by eBPF only", {},
+                       "leave --backend ptrace out");
+  }
+  return TargetRecording(target, spec).record();
+}
+
+}  // namespace whittle::record
