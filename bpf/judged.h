@@ -32,11 +32,17 @@ static __always_inline bool may_be_an_answer(struct call call, long result)
 	       (__u32)result == filter_nr(call);
 }
 
+/* Whether the current task is under any filter. */
+static __always_inline bool is_filtered(void)
+{
+	return bpf_get_current_task_btf()->seccomp.filter_count.counter > 0;
+}
+
 static __always_inline void judge(const __u64 arguments[6], __u32 source, __u32 cell, struct call call,
 				  long result, __u8 how, __u8 wanted, __u32 phase)
 {
 	if (how == RECORDER_JUDGE_UNKNOWN) {
-		if (!may_be_an_answer(call, result))
+		if (!may_be_an_answer(call, result) || !is_filtered())
 			return;
 		wanted = ALL_ARGUMENTS;
 	} else if (how == RECORDER_JUDGE_REFUSED && cell < RECORDER_CELLS &&

@@ -103,8 +103,8 @@ Result<int> record_target(const Arguments& arguments, record::Target target,
   LiveView view;
   bool checkpoint_failed = false;
   spec.warn = [](const std::string& text) { print_warning(text); };
-  target.waiting = [&] {
-    if (!quiet) print_note("waiting for the container " + printable(target.name));
+  target.attached = [&](const std::string& text) {
+    if (!quiet) print_note(text);
   };
   target.checkpoint = [&](std::span<const evidence::Run> runs, const std::string& phase) {
     // What entered a container comes after it: the line is about the container.

@@ -58,6 +58,23 @@ std::string text_at(const json::Value& value, std::initializer_list<std::string_
   return text == nullptr || text->size() > kFileLimit ? std::string() : *text;
 }
 
+// The texts of an array, along a path of keys; empty when one of its elements is none.
+std::vector<std::string> texts_in(const json::Value& value,
+                                  std::initializer_list<std::string_view> keys) {
+  const json::Value* place = &value;
+  for (const std::string_view key : keys) {
+    place = place->find(key);
+    if (place == nullptr) return {};
+  }
+  if (!place->is_array()) return {};
+  std::vector<std::string> texts;
+  for (const json::Value& element : *place->array()) {
+    if (element.string() == nullptr) return {};
+    texts.push_back(*element.string());
+  }
+  return texts;
+}
+
 std::uint64_t number_at(const json::Value& value, std::string_view key) {
   const json::Value* member = value.find(key);
   return member == nullptr ? 0 : member->u64().value_or(0);
@@ -212,6 +229,7 @@ bool name_by_podman(Container& container, const std::string& list) {
 void identify(Container& container, const std::string& containerd_namespace,
               const StatePlaces& places) {
   const json::Value config = load(container.bundle + "/config.json");
+  container.command = texts_in(config, {"process", "args"});
   if (containerd_namespace == "moby") {
     container.manager = "docker";
     name_by_docker(container, config, places);

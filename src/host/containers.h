@@ -29,13 +29,14 @@ namespace whittle::host {
 
 struct Container {
   std::string id;
-  std::string name;       // empty when its manager gives it none
-  std::string runtime;    // "runc", "crun"
-  std::string manager;    // "docker", "podman", "containerd", "cri-o"; empty: the runtime alone
-  std::string image;      // as its manager names it; may be empty
-  std::string bundle;     // the directory of its config.json
-  pid_t pid = 0;          // its first process, which runs
-  bool filtered = false;  // its runtime puts it under a seccomp filter
+  std::string name;     // empty when its manager gives it none
+  std::string runtime;  // "runc", "crun"
+  std::string manager;  // "docker", "podman", "containerd", "cri-o"; empty: the runtime alone
+  std::string image;    // as its manager names it; may be empty
+  std::string bundle;   // the directory of its config.json
+  std::vector<std::string> command;  // what it starts, as its config.json says; may be empty
+  pid_t pid = 0;                     // its first process, which runs
+  bool filtered = false;             // its runtime puts it under a seccomp filter
   // Where it is alone: the first is the one to tell it by. Empty: it shares its cgroups with others
   // in every hierarchy.
   std::vector<CgroupRef> cgroups;

@@ -137,7 +137,7 @@ TEST_F(ContainersTest, ContainerdKeepsStateByNamespace) {
   put("/run/containerd/io.containerd.runtime.v2.task/k8s.io/abc/options.json",
       format(R"({{"root":"{}/shimroot"}})", base()));
   put("/run/containerd/io.containerd.runtime.v2.task/k8s.io/abc/config.json",
-      R"({"annotations":{"io.kubernetes.cri.container-name":"app",)"
+      R"({"process":{"args":["app","-v"]},"annotations":{"io.kubernetes.cri.container-name":"app",)"
       R"("io.kubernetes.cri.image-name":"registry/app:2"}})");
   put_crun("/shimroot/k8s.io/abc", "");
   const auto all = found();
@@ -146,6 +146,7 @@ TEST_F(ContainersTest, ContainerdKeepsStateByNamespace) {
   EXPECT_EQ(all[0].runtime, "crun");
   EXPECT_EQ(all[0].name, "app");
   EXPECT_EQ(all[0].image, "registry/app:2");
+  EXPECT_THAT(all[0].command, ElementsAre("app", "-v"));
 }
 
 TEST_F(ContainersTest, PodmanKeepsItsNamesBesideTheBundle) {

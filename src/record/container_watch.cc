@@ -13,7 +13,9 @@ namespace whittle::record {
 namespace {
 
 constexpr std::array<EbpfRecorder::Source, ContainerWatch::kSources / 2> kPairs = {0, 2, 4, 6};
-constexpr double kOpenSeconds = 2;  // from a cgroup's making until its runtime's state is there
+// From a cgroup's making, or the first program in it, until its runtime's state is there: crun
+// writes it when the container runs already.
+constexpr double kOpenSeconds = 2;
 constexpr int kOpenMilliseconds = 10;
 constexpr int kIdleMilliseconds = 50;
 
@@ -53,10 +55,17 @@ std::optional<host::Container> ContainerWatch::running_before() const {
   return std::nullopt;
 }
 
+std::optional<host::Container> ContainerWatch::owner_of(const host::CgroupRef& cgroup) const {
+  for (host::Container& container : host::containers(*cgroups_)) {
+    if (is_in(cgroup, container)) return std::move(container);
+  }
+  return std::nullopt;
+}
+
 // Whether a look at the runtimes' state may say more about it.
 bool ContainerWatch::is_open(const Pending& pending) const {
   if (pending.ours) return pending.container.pid == 0;
-  return pending.runs || monotonic_seconds() - pending.made < kOpenSeconds;
+  return monotonic_seconds() - std::max(pending.made, pending.ran) < kOpenSeconds;
 }
 
 int ContainerWatch::patience() const {
@@ -85,8 +94,11 @@ Result<void> ContainerWatch::look() {
   }
   bool look = false;
   for (Pending& pending : pending_) {
-    // Before the state is read: what runs has its state there, so that none is an answer, too.
-    pending.runs = recorder_->main_of(for_kernel(pending.cgroup)).has_value();
+    // In this order: what has gone counts no more.
+    std::error_code error;
+    pending.gone = !std::filesystem::exists(cgroups_->directory(pending.cgroup), error);
+    const bool runs = recorder_->main_of(for_kernel(pending.cgroup)).has_value();
+    if (runs && pending.ran == 0) pending.ran = monotonic_seconds();
     look = look || is_open(pending);
   }
   const auto all = look ? host::containers(*cgroups_) : std::vector<host::Container>();
@@ -113,9 +125,9 @@ void ContainerWatch::decide(Pending& pending, const std::vector<host::Container>
     pending.ours = true;
     pending.container = *owner;
   }
-  std::error_code error;
-  const bool gone = !std::filesystem::exists(cgroups_->directory(pending.cgroup), error);
-  drop = pending.ours ? gone && !pending.runs : gone || pending.runs || owner != all.end();
+  const bool nobodys = pending.ran != 0 && !is_open(pending);  // no container's
+  drop = pending.ours ? pending.gone && pending.ran == 0
+                      : pending.gone || nobodys || owner != all.end();
 }
 
 std::optional<ContainerWatch::Started> ContainerWatch::next_started() {

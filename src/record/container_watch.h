@@ -32,13 +32,16 @@ class ContainerWatch {
   Result<void> look();
 
   struct Started {
-    host::Container container;  // without a pid when it had ended before it could be looked at
+    host::Container container;  // without a pid as long as its runtime's state is not there
     host::CgroupRef cgroup;
     EbpfRecorder::Source main = 0;
   };
   // A container of that name of which something counts; each once.
   std::optional<Started> next_started();
 
+  // The container that is alone in the cgroup, from its runtime's state; nullopt: not there yet, or
+  // no more.
+  std::optional<host::Container> owner_of(const host::CgroupRef& cgroup) const;
   // One that runs and was there before the watch began.
   std::optional<host::Container> running_before() const;
   // Milliseconds until look() should be called again.
@@ -49,7 +52,8 @@ class ContainerWatch {
     host::CgroupRef cgroup;
     double made = 0;
     bool ours = false;
-    bool runs = false;
+    bool gone = false;
+    double ran = 0;  // since when something counts there; 0: nothing does
     host::Container container;
   };
   ContainerWatch(EbpfRecorder& recorder, const host::Cgroups& cgroups, std::string name)

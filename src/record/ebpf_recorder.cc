@@ -498,6 +498,10 @@ void EbpfRecorder::set_phase(std::string_view name) {
                    __ATOMIC_RELEASE);
 }
 
+bool EbpfRecorder::started(Source main) const {
+  return __atomic_load_n(&state_->maps.control->started[main], __ATOMIC_ACQUIRE) != 0;
+}
+
 std::uint64_t EbpfRecorder::live(Source source) const {
   return __atomic_load_n(&state_->maps.control->live[source], __ATOMIC_ACQUIRE);
 }

@@ -97,8 +97,8 @@ class EbpfRecorder {
 
   // Which calls to keep for judgement, from now on; the last call of these two decides.
   void judge(std::span<const JudgeSpec> specs);
-  // For a filter that is not known yet: keeps whatever has a result that filters answer (EPERM,
-  // EACCES, ENOSYS, the number), with all arguments.
+  // For a filter that is not known yet: keeps whatever a task under one was answered as filters
+  // answer (EPERM, EACCES, ENOSYS, the number), with all arguments.
   void judge_unknown();
   // Stop (SIGSTOP) the first process that execs under a filter, before its first instruction.
   // REQUIRES: called before add(); for Start::kUnderFilter.
@@ -144,6 +144,8 @@ class EbpfRecorder {
   // The name under which calls are counted from now on. At most 30 different names.
   void set_phase(std::string_view name);
 
+  // Whether a program has started in the cgroup that is followed on this main source.
+  bool started(Source main) const;
   // Tasks of the source that have not exited.
   std::uint64_t live(Source source = 0) const;
 

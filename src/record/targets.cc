@@ -45,7 +45,8 @@ struct Life {
   bool has_exec = false;  // main + 1 is what entered later
   bool late = false;      // it ran when the recording began
   bool started = false;   // its start was seen
-  evidence::Run run;      // identity, and in the end the observations, of the first
+  bool identified = false;
+  evidence::Run run;  // identity, and in the end the observations, of the first
   evidence::Run exec_run;
   // In force in its first process; empty: none, nullopt: not known.
   std::optional<std::vector<filter::Program>> filters;
@@ -108,6 +109,7 @@ class TargetRecording {
       return input_error(format("no such process: {}", target_.pid), {},
                          "it has ended, or it is a thread of the kernel");
     }
+    attached(format("recording process {}: {}", target_.pid, plural(tasks, "task")));
     TRY(follow(life));
     return finish(life);
   }
@@ -128,7 +130,10 @@ class TargetRecording {
     TRY_ASSIGN(const std::uint64_t tasks,
                recorder_->add_cgroup_tasks(for_kernel(life.cgroup), 0, 0, 0));
     life.late = tasks != 0;
-    // An empty one is waited for until something enters it.
+    attached(tasks != 0
+                 ? format("recording the cgroup {}: {}", printable(life.cgroup.path),
+                          plural(tasks, "task"))
+                 : format("waiting for a task in the cgroup {}", printable(life.cgroup.path)));
     TRY(follow(life));
     return finish(life);
   }
@@ -147,12 +152,18 @@ class TargetRecording {
     read_filters(life, container.pid);
     TRY(open(2));
     judge_for(life);
-    begin(life, command_line(container.pid));
+    begin(life, {});
     const EbpfRecorder::Cgroup cgroup = for_kernel(life.cgroup);
     TRY(recorder_->follow_cgroup(cgroup, 0, 1));
-    TRY(recorder_->add_cgroup_tasks(cgroup, container.pid, 0, 1));
+    TRY_ASSIGN(const std::uint64_t tasks, recorder_->add_cgroup_tasks(cgroup, container.pid, 0, 1));
+    attached(
+        format("recording the container {}: {}", printable(target_.name), plural(tasks, "task")));
     TRY(follow(life));
     return finish(life);
+  }
+
+  void attached(const std::string& text) const {
+    if (target_.attached) target_.attached(text);
   }
 
   // Until its tasks are gone, or the recording is to end.
@@ -160,6 +171,7 @@ class TargetRecording {
     bool seen = life.late || life.started;
     while (true) {
       TRY(turn(life, kPollMilliseconds));
+      seen = seen || recorder_->started(life.main);  // before: it may start in between
       const bool lives = is_alive(life);
       seen = seen || lives;
       if ((seen && !lives) || session_->stop_requested()) return {};
@@ -179,6 +191,7 @@ class TargetRecording {
     } else {
       recorder_->drain();
     }
+    identify(life);
     // A process with several threads has entered: the kernel names only one of them.
     if (life.cgroup.id != 0 && recorder_->rescan_wanted()) {
       const pid_t first = life.container ? life.container->pid : 0;
@@ -197,6 +210,20 @@ class TargetRecording {
     return {};
   }
 
+  // Takes the runtime's word for what it is, as soon as that is there, and its filter.
+  void identify(Life& life) {
+    if (life.identified || !watch_) return;
+    if (life.container->pid == 0) {
+      auto owner = watch_->owner_of(life.cgroup);
+      if (!owner) return;
+      life.container = std::move(owner);
+    }
+    life.identified = true;
+    read_filters(life, life.container->pid);
+    if (!life.filters && !life.container->filtered) life.filters.emplace();
+    describe(life);
+  }
+
   // ---- what a run says
 
   void begin(Life& life, const std::vector<std::string>& command) {
@@ -205,18 +232,25 @@ class TargetRecording {
     next_checkpoint_ = monotonic_seconds() + kCheckpointSeconds;
     life.run = new_run(command, "none");
     life.run.source = "ebpf";
+    life.exec_run = new_run({}, "none");
+    life.exec_run.source = "ebpf";
+    life.exec_run.part = "exec";
+    describe(life);
+  }
+
+  static void describe(Life& life) {
+    life.run.under = "none";
     if (life.filters && !life.filters->empty()) life.run.under = "its own";
     if (!life.filters) life.run.under = "unknown";
-    if (life.container) {
-      life.run.container = life.container->id;
-      life.run.image = life.container->image;
-      life.run.runtime = life.container->runtime;
-    }
-    if (!life.has_exec) return;
-    life.exec_run = life.run;
-    life.exec_run.id = new_run({}, "").id;
-    life.exec_run.part = "exec";
-    life.exec_run.command.clear();
+    if (!life.container) return;
+    life.run.container = life.container->id;
+    life.run.image = life.container->image;
+    life.run.runtime = life.container->runtime;
+    life.run.command = life.container->command;
+    life.exec_run.container = life.run.container;
+    life.exec_run.image = life.run.image;
+    life.exec_run.runtime = life.run.runtime;
+    life.exec_run.under = life.run.under;
   }
 
   void read_filters(Life& life, pid_t pid) {
@@ -329,7 +363,7 @@ class TargetRecording {
       watch_.reset();
       return record_running(*running);
     }
-    if (target_.waiting) target_.waiting();
+    attached("waiting for the container " + printable(target_.name));
     const double began = monotonic_seconds();
     std::uint64_t lives = 0;
     while (lives < target_.lives && SignalCatcher::caught() == 0) {
@@ -362,10 +396,8 @@ class TargetRecording {
     life.main = started.main;
     life.has_exec = true;
     life.started = true;
-    const pid_t first = life.container->pid;
-    if (first != 0) read_filters(life, first);
-    if (first != 0 && !life.filters && !life.container->filtered) life.filters.emplace();
-    begin(life, first != 0 ? command_line(first) : std::vector<std::string>());
+    begin(life, {});
+    identify(life);
     TRY(follow(life));
     TRY(finish(life));
     return recorder_->release(for_kernel(life.cgroup));

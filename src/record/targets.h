@@ -35,8 +35,9 @@ struct Target {
   std::string name;         // kCgroup: a path; kContainer: id or name
   bool wait = false;        // kContainer that does not run: its next start is waited for
   std::uint64_t lives = 1;  // with `wait`: it is recorded from start to end so many times
-  // Called once when all is ready to see it start.
-  std::function<void()> waiting;
+  // Called, with what there is to say about it, once nothing can be missed any more: all that runs
+  // is followed, or the start of what is waited for will be seen.
+  std::function<void(const std::string&)> attached;
   // In place of RecordSpec::checkpoint: the runs so far, as they would be returned.
   std::function<void(std::span<const evidence::Run>, const std::string& phase)> checkpoint;
 };
