@@ -55,6 +55,17 @@ void bound_refusals(evidence::Observation& seen) {
   seen.refusals_closed = false;
 }
 
+std::optional<std::vector<std::uint64_t>> recorded_values(const ArgumentSpec& spec,
+                                                          const Call& call) {
+  if (spec.in_struct && !call.in_struct) return std::nullopt;
+  std::vector<std::uint64_t> values;
+  for (std::size_t i = 0; i < spec.indexes.size(); ++i) {
+    const std::uint64_t value = spec.in_struct ? *call.in_struct : call.args.at(spec.indexes[i]);
+    values.push_back(cut(value, spec.widths[i]));
+  }
+  return values;
+}
+
 void Collector::add(const Call& call) {
   Entry* entry = find_or_add(call.arch, call.nr);
   if (entry == nullptr) {
@@ -138,21 +149,15 @@ void Collector::add_arguments(Entry& entry, const Call& call) {
     add_single(*entry.singles[i], entry.seen.args[i], call);
   }
   for (std::size_t i = 0; i < entry.tuples.size(); ++i) {
-    const ArgumentSpec& spec = *entry.tuples[i];
-    std::vector<std::uint64_t> values;
-    for (std::size_t k = 0; k < spec.indexes.size(); ++k) {
-      values.push_back(cut(call.args.at(spec.indexes[k]), spec.widths[k]));
-    }
-    insert_bounded(entry.seen.tuples[i], std::move(values));
+    auto values = recorded_values(*entry.tuples[i], call);
+    if (values) insert_bounded(entry.seen.tuples[i], *std::move(values));
   }
 }
 
 void Collector::add_single(const ArgumentSpec& spec, evidence::ArgumentValues& into,
                            const Call& call) {
-  if (!spec.in_struct) {
-    insert_bounded(into, cut(call.args.at(spec.indexes[0]), spec.widths[0]));
-  } else if (call.in_struct) {
-    insert_bounded(into, cut(*call.in_struct, spec.widths[0]));
+  if (const auto values = recorded_values(spec, call)) {
+    insert_bounded(into, values->at(0));
   } else if (!struct_is_irrelevant(call.result)) {
     into.closed = false;
     ++lost_arguments_;

@@ -58,6 +58,11 @@ struct Call {
   pid_t task = 0;                      // the thread that made it; 0: not known
 };
 
+// The values of one recorded unit of a call, cut to their widths; nullopt: they are in a struct
+// that could not be read.
+std::optional<std::vector<std::uint64_t>> recorded_values(const syscalls::ArgumentSpec& spec,
+                                                          const Call& call);
+
 class Collector {
  public:
   // The arguments of a refused call are no values of the observation, they were not needed: they

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,9 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "record/arguments_reader.h"
+#include "record/first_stacks.h"
+#include "record/process_tree.h"
+#include "record/stopped_task.h"
 #include "record/ticker.h"
 #include "syscalls/table.h"
 
@@ -28,9 +32,10 @@ constexpr double kTick = 0.1;        // between two looks at stop_requested
 constexpr double kCheckpoint = 1.0;  // between two checkpoints
 constexpr double kGrace = 10.0;      // from SIGTERM to SIGKILL
 
-constexpr long kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-                               PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT |
-                               PTRACE_O_EXITKILL;
+constexpr std::size_t kMostNamed = 16;  // executables that a note names
+
+constexpr long kFollow = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+                         PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
 // What waitpid() said of one task.
 struct Event {
@@ -40,7 +45,9 @@ struct Event {
 
 // One thread of the tree.
 struct Task {
-  std::optional<Call> call;  // entered and not returned
+  std::optional<Call> call;                  // entered and not returned
+  std::optional<FirstStacks::Taken> stacks;  // of that call
+  bool exiting = false;                      // a first thread that exits may stay long, as a zombie
 };
 
 bool stops_a_process(int signal) {
@@ -59,13 +66,21 @@ std::uint64_t clone_flags_of(const Call& call) {
 class Tracer {
  public:
   Tracer(host::Launched child, const PtraceOptions& options)
-      : child_(std::move(child)), first_(child_.pid()), options_(options) {}
+      : child_(std::move(child)), first_(child_->pid()), options_(options) {}
+  // Of a running process.
+  Tracer(pid_t process, const PtraceOptions& options)
+      : first_(process), options_(options), recording_(true) {}
 
   Result<evidence::Run> record();
 
  private:
   Result<void> attach();
+  Result<void> attach_tree();
+  Result<bool> attach_running(pid_t tid);
   Result<void> begin();
+  void end();
+  void detach(pid_t tid, int signal);
+  bool all_let_go() const;
   void fail(Error error);
 
   // The loop and what comes in by it.
@@ -75,13 +90,14 @@ class Tracer {
   void resume(pid_t tid, int signal);
   void on_born(pid_t parent);
   void on_exec(pid_t tid);
+  void look_at_privilege(pid_t tid);
   void on_call(pid_t tid);
   void on_entry(pid_t tid, const __ptrace_syscall_info& info);
   void on_end(const Event& event);
 
   // Calls.
   void finish(Task& task, std::optional<std::int64_t> result);
-  void count(const Call& call);
+  void count(const Call& call, Task& task);
 
   // Time.
   void tick();
@@ -89,15 +105,21 @@ class Tracer {
   void signal_processes(int signal);
   evidence::Run run(bool finished) const;
 
-  host::Launched child_;
+  std::optional<host::Launched> child_;  // none: we follow what runs already
   const pid_t first_;
   const PtraceOptions& options_;
   Ticker ticker_;
   std::map<pid_t, Task> tasks_;  // all that were seen and have not ended, by thread id
+  std::set<pid_t> unattached_;   // those that could not be attached to
   Collector collector_;
+  FirstStacks stacks_;
   std::uint64_t lost_calls_ = 0;
   std::uint64_t lost_tasks_ = 0;
-  bool recording_ = false;  // the child has passed its execve
+  std::uint64_t lost_privileges_ = 0;
+  std::set<std::string> without_privilege_;  // executables
+  bool set_by_us_ = false;                   // no_new_privileges
+  bool recording_ = false;                   // the child has passed its execve
+  bool detaching_ = false;
   std::string started_;
   double start_ = 0;
   double next_tick_ = 0;
@@ -110,7 +132,7 @@ class Tracer {
 };
 
 Result<evidence::Run> Tracer::record() {
-  TRY(attach());
+  TRY(child_ ? attach() : attach_tree());
   if (auto begun = begin(); !begun) fail(std::move(begun).error());
   std::vector<Event> events;
   while (next(events)) {
@@ -119,14 +141,14 @@ Result<evidence::Run> Tracer::record() {
   }
   if (failure_) return tl::unexpected(*std::move(failure_));
   if (!recording_) {
-    TRY(child_.finish_release());
+    TRY(child_->finish_release());
     return bug("the command has run, but its execve was not seen");
   }
   return run(true);
 }
 
 Result<void> Tracer::attach() {
-  if (::ptrace(PTRACE_SEIZE, first_, nullptr, kTraceOptions) != 0) {
+  if (::ptrace(PTRACE_SEIZE, first_, nullptr, kFollow | PTRACE_O_EXITKILL) != 0) {
     const int error = errno;
     return errno_error(ErrorKind::kEnvironment, "ptrace: the kernel refuses to trace a child",
                        error, {},
@@ -137,20 +159,89 @@ Result<void> Tracer::attach() {
   return {};
 }
 
+// Again and again, until a look at all finds none that is new: what a task makes that we have is
+// attached by the kernel.
+Result<void> Tracer::attach_tree() {
+  if (threads_of(first_).empty()) {
+    return input_error(format("there is no process {}", first_));
+  }
+  for (bool found = true; found;) {
+    found = false;
+    for (const pid_t process : tree_of(first_)) {
+      if (process == ::getpid()) continue;  // of our own parent
+      for (const pid_t tid : threads_of(process)) {
+        TRY_ASSIGN(const bool attached, attach_running(tid));
+        found = found || attached;
+      }
+    }
+  }
+  if (tasks_.empty()) return input_error(format("process {} has ended", first_));
+  return {};
+}
+
+// True when we trace it now and did not before.
+Result<bool> Tracer::attach_running(pid_t tid) {
+  if (tasks_.contains(tid) || unattached_.contains(tid)) return false;
+  if (::ptrace(PTRACE_SEIZE, tid, nullptr, kFollow) == 0) {
+    // Stops it for a moment, so that it goes on under PTRACE_SYSCALL.
+    ::ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+  } else if (const int error = errno; has_ended(tid)) {
+    return false;
+  } else if (tracer_of(tid) != ::gettid()) {
+    if (tid == first_) {
+      return errno_error(ErrorKind::kEnvironment,
+                         format("ptrace: the kernel refuses to trace process {}", tid), error, {},
+                         "it must be ours and not be traced by another, kernel.yama.ptrace_scope "
+                         "must be 0; root may always");
+    }
+    unattached_.insert(tid);
+    ++lost_tasks_;
+    return false;
+  }
+  tasks_.try_emplace(tid);
+  return true;
+}
+
 Result<void> Tracer::begin() {
-  TRY(ticker_.start(kTick));
-  // Stops the child where it waits, so that it goes on under PTRACE_SYSCALL.
-  ::ptrace(PTRACE_INTERRUPT, first_, nullptr, nullptr);
   started_ = utc_timestamp();
   start_ = monotonic_seconds();
   next_checkpoint_ = start_ + kCheckpoint;
-  return child_.begin_release();
+  TRY(ticker_.start(kTick));
+  if (!child_) return {};
+  // Stops the child where it waits, so that it goes on under PTRACE_SYSCALL.
+  ::ptrace(PTRACE_INTERRUPT, first_, nullptr, nullptr);
+  return child_->begin_release();
 }
 
-// Ends the recording with an error. The loop goes on until everything is dead: a tracee needs its
-// tracer to die.
+// Lets go of what ran before us. Each task has to stop for it, and is detached at whatever stop
+// comes first.
+void Tracer::end() {
+  if (std::exchange(detaching_, true)) return;
+  for (const auto& [tid, task] : tasks_) ::ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+}
+
+// What is dying is waited for, since nobody else can until then; but for a first thread that has
+// exited before the others of its process: it ends with them, and is let go when we end.
+bool Tracer::all_let_go() const {
+  return std::all_of(tasks_.begin(), tasks_.end(), [](const auto& task) {
+    return task.second.exiting && threads_of(task.first).size() > 1;
+  });
+}
+
+// A call that it is in counts as under way: it will return, or not, without us.
+void Tracer::detach(pid_t tid, int signal) {
+  ::ptrace(PTRACE_DETACH, tid, nullptr, static_cast<long>(signal));
+  const auto task = tasks_.find(tid);
+  if (task == tasks_.end()) return;
+  finish(task->second, std::nullopt);
+  tasks_.erase(task);
+}
+
+// Ends the recording with an error. The loop goes on until everything is dead (a tracee needs its
+// tracer to die) or, what is not ours, let go.
 void Tracer::fail(Error error) {
   if (!failure_) failure_ = std::move(error);
+  if (!child_) return end();
   signal_processes(SIGKILL);
 }
 
@@ -159,6 +250,7 @@ void Tracer::fail(Error error) {
 bool Tracer::next(std::vector<Event>& events) {
   events.clear();
   if (!recording_ && ended_before_exec()) return false;
+  if (detaching_ && all_let_go()) return false;
   while (true) {
     int status = 0;
     const pid_t tid = ::waitpid(-1, &status, __WALL | __WNOTHREAD | (events.empty() ? 0 : WNOHANG));
@@ -196,6 +288,7 @@ void Tracer::handle(const Event& event) {
   }
   tasks_.try_emplace(tid);  // a child's first stop may come before its parent tells of it
   int deliver = 0;
+  bool stopped = false;
   switch (status >> 16) {
     case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_VFORK:
@@ -207,13 +300,10 @@ void Tracer::handle(const Event& event) {
       break;
     case PTRACE_EVENT_EXIT:
       finish(tasks_[tid], std::nullopt);
+      tasks_[tid].exiting = true;
       break;
     case PTRACE_EVENT_STOP:
-      // Stopped by job control, it stays so, and still tells when SIGCONT comes.
-      if (stops_a_process(WSTOPSIG(status))) {
-        ::ptrace(PTRACE_LISTEN, tid, nullptr, nullptr);
-        return;
-      }
+      stopped = stops_a_process(WSTOPSIG(status));
       break;
     default:
       if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
@@ -222,7 +312,14 @@ void Tracer::handle(const Event& event) {
         deliver = WSTOPSIG(status);
       }
   }
-  resume(tid, deliver);
+  if (detaching_) {
+    detach(tid, deliver);
+  } else if (stopped) {
+    // By job control: it stays so, and still tells when SIGCONT comes.
+    ::ptrace(PTRACE_LISTEN, tid, nullptr, nullptr);
+  } else {
+    resume(tid, deliver);
+  }
 }
 
 void Tracer::resume(pid_t tid, int signal) {
@@ -247,9 +344,21 @@ void Tracer::on_exec(pid_t tid) {
     tasks_[tid] = std::move(tasks_[static_cast<pid_t>(former)]);
     tasks_.erase(static_cast<pid_t>(former));
   }
-  if (recording_) return;
-  recording_ = true;
-  if (auto released = child_.finish_release(); !released) fail(std::move(released).error());
+  if (!recording_) {
+    recording_ = true;
+    // The launcher sets no_new_privileges for a filter without privilege: then it is our doing.
+    set_by_us_ = has_no_new_privileges(tid) && !has_no_new_privileges(::getpid());
+    if (auto released = child_->finish_release(); !released) fail(std::move(released).error());
+  }
+  look_at_privilege(tid);
+}
+
+void Tracer::look_at_privilege(pid_t tid) {
+  const bool own_restriction = has_no_new_privileges(tid) && !set_by_us_;
+  const std::string executable = privilege_lost_at_exec(tid, own_restriction);
+  if (executable.empty()) return;
+  ++lost_privileges_;
+  if (without_privilege_.size() < kMostNamed) without_privilege_.insert(executable);
 }
 
 void Tracer::on_call(pid_t tid) {
@@ -289,10 +398,13 @@ void Tracer::on_entry(pid_t tid, const __ptrace_syscall_info& info) {
   call.phase = options_.phase ? options_.phase() : "startup";
   const std::string_view name = syscalls::name(*arch, nr).value_or("");
   if (name == "clone3") call.in_struct = read_clone_flags(tid, call.args[0]);
+  Task& task = tasks_[tid];
+  task.stacks.reset();
+  if (options_.stacks && recording_) task.stacks = stacks_.take(call);
   if (never_returns(name)) {
-    count(call);
+    count(call, task);
   } else {
-    tasks_[tid].call = std::move(call);
+    task.call = std::move(call);
   }
 }
 
@@ -317,11 +429,12 @@ void Tracer::finish(Task& task, std::optional<std::int64_t> result) {
   // A trap or a kill leaves the number as the result, or none.
   const bool may_be_refused = !result || is_errno(*result) || *result == call.nr;
   if (recording_ && may_be_refused && options_.refused) call.refused = options_.refused(call);
-  count(call);
+  count(call, task);
 }
 
-void Tracer::count(const Call& call) {
+void Tracer::count(const Call& call, Task& task) {
   if (recording_) collector_.add(call);
+  if (task.stacks) stacks_.keep(call, *std::exchange(task.stacks, std::nullopt));
 }
 
 void Tracer::tick() {
@@ -336,6 +449,11 @@ void Tracer::tick() {
 }
 
 void Tracer::stop_when_due(double now) {
+  if (!child_) {
+    const bool late = options_.time_limit && now - start_ >= *options_.time_limit;
+    if (late || (options_.stop_requested && options_.stop_requested())) end();
+    return;
+  }
   if (failure_) signal_processes(SIGKILL);  // those too that were being born
   if (!stopping_since_) {
     const bool late = options_.time_limit && now - start_ >= *options_.time_limit;
@@ -378,12 +496,21 @@ evidence::Run Tracer::run(bool finished) const {
   run.lost = collector.lost();
   run.lost["calls"] += lost_calls_;
   run.lost["tasks"] = lost_tasks_;
+  run.lost["privilege"] = lost_privileges_;
+  if (!child_) run.lost["late_start"] = 1;
   run.complete = finished && std::all_of(run.lost.begin(), run.lost.end(),
                                          [](const auto& loss) { return loss.second == 0; });
   run.timing = "perturbed";
   run.exit = exit_;
   if (killed_after_) run.notes.push_back(killed_note(*killed_after_));
+  for (const std::string& executable : without_privilege_) {
+    run.notes.push_back(
+        format("{} ran without the privilege of its file (set-id or capabilities), "
+               "as it was traced: record it as root",
+               executable));
+  }
   run.syscalls = collector.observations();
+  stacks_.give(run.syscalls);
   return run;
 }
 
@@ -396,6 +523,10 @@ std::string killed_note(double seconds_after_stop) {
 
 Result<evidence::Run> record_ptrace(host::Launched child, const PtraceOptions& options) {
   return Tracer(std::move(child), options).record();
+}
+
+Result<evidence::Run> record_ptrace_tree(pid_t process, const PtraceOptions& options) {
+  return Tracer(process, options).record();
 }
 
 }  // namespace whittle::record

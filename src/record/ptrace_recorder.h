@@ -1,5 +1,6 @@
-// The ptrace backend: follows every thread and every child of a command and counts their system
-// calls. Needs no privilege, only a kernel that lets us trace our own child (ptrace(2)).
+// The ptrace backend: follows every thread and every child of a command, or of a process that runs
+// already, and counts their system calls. Needs no privilege, only a kernel that lets us trace the
+// process (ptrace(2)).
 //
 // What it sees is exact: nothing is sampled and nothing can overflow, because every call stops
 // until it is counted. It costs the command two stops a call, and the slowness may lead a program
@@ -7,7 +8,8 @@
 //
 // NOTE: under a tracer without CAP_SYS_PTRACE the kernel starts set-id programs and programs with
 // file capabilities without these privileges (security/commoncap.c, LSM_UNSAFE_PTRACE), so they
-// behave otherwise than they would alone. Programs that trace others (debuggers, strace) cannot do
+// behave otherwise than they would alone: lost "privilege" counts these starts, a note names the
+// executables. Programs that trace others (debuggers, strace) cannot do
 // so here.
 #pragma once
 
@@ -40,6 +42,9 @@ struct PtraceOptions {
   // own number, or nothing because the task died.
   // It then also fills in looked_at and comm.
   std::function<bool(Call&)> refused;
+  // Whether the stack of the first occurrence of each call, and of each of its argument values, is
+  // taken: some 0.1 ms each.
+  bool stacks = true;
 };
 
 // Attaches to a child that waits in launch(), lets it go, and records from its own successful
@@ -52,7 +57,8 @@ struct PtraceOptions {
 // ABI and the name by which it was made, whoever made it.
 //
 // lost: those of Collector::lost(), "tasks" (children that were made with CLONE_UNTRACED, which no
-// tracer can follow) and in "calls" those of an ABI that whittle does not know.
+// tracer can follow), "privilege" (see above) and in "calls" those of an ABI that whittle does not
+// know.
 //
 // Errors: the kernel refuses to trace (kind environment), or the command could not be started.
 // REQUIRES: the calling thread has no other children; other threads may have.
@@ -60,5 +66,21 @@ Result<evidence::Run> record_ptrace(host::Launched child, const PtraceOptions& o
 
 // What the run of a command says that did not end when it was asked to.
 std::string killed_note(double seconds_after_stop);
+
+// Attaches to a running process, all its threads and all its descendants, and records from then on
+// until the last of them has gone, or, when asked to stop or at the time limit, detaches from all:
+// they go on as before, and stay stopped if a signal had stopped them. The same when we die.
+// Nothing is ever sent to them.
+//
+// Attaching and detaching interrupt each task for a moment; a call that blocks is restarted, but
+// the few that end with EINTR after any stop (signal(7): epoll_wait, semop, ...) do so here, too.
+//
+// The run is as above, and never complete: lost "late_start" is 1, for what came before was not
+// seen; "tasks" also counts those that could not be attached to. `exit` is that of the process, if
+// it ended.
+//
+// Errors: the process does not exist (kind input), it cannot be traced (kind environment).
+// REQUIRES: as above.
+Result<evidence::Run> record_ptrace_tree(pid_t process, const PtraceOptions& options);
 
 }  // namespace whittle::record

@@ -319,5 +319,42 @@ TEST(PtraceRecorder, AChildThatCannotBeFollowedIsALoss) {
   EXPECT_EQ(count(*run, "getppid"), 0U);
 }
 
+bool passes_main(const evidence::Stack& stack) {
+  return std::any_of(stack.frames.begin(), stack.frames.end(), [](const evidence::Frame& frame) {
+    return frame.symbol == "main" && frame.object.ends_with("/arguments") && frame.offset != 0;
+  });
+}
+
+TEST(PtraceRecorder, KeepsTheStackOfEachFirstOccurrence) {
+  const evidence::Run run = good(program("arguments"));
+  const std::vector<evidence::Stack>& stacks = native(run, "socket").stacks;
+  std::vector<std::vector<std::uint64_t>> values;
+  for (const evidence::Stack& stack : stacks) {
+    values.push_back(stack.values);
+    EXPECT_EQ(stack.comm, "arguments");
+    EXPECT_TRUE(passes_main(stack));
+    EXPECT_FALSE(stack.frames.at(0).build_id.empty());
+  }
+  const std::uint64_t stream = SOCK_STREAM | SOCK_CLOEXEC;
+  EXPECT_EQ(values, (std::vector<std::vector<std::uint64_t>>{
+                        {}, {AF_UNIX, stream, 0}, {AF_INET, SOCK_DGRAM, 0}}));
+  PtraceOptions options;
+  options.stacks = false;
+  for (const Observation& seen : good(program("arguments"), options).syscalls) {
+    EXPECT_TRUE(seen.stacks.empty()) << seen.name;
+  }
+}
+
+// Before it is replaced, and when it does not come back.
+TEST(PtraceRecorder, KeepsTheStacksOfCallsThatDoNotReturn) {
+  const evidence::Run run = good(program("exec_forms", {"execve"}));
+  for (const char* name : {"execve", "exit_group", "getppid"}) {
+    const auto& stacks = native(run, name).stacks;
+    ASSERT_FALSE(stacks.empty()) << name;
+    EXPECT_GE(stacks[0].frames.size(), 2U) << name;
+    EXPECT_FALSE(stacks[0].frames[0].symbol.empty()) << name;
+  }
+}
+
 }  // namespace
 }  // namespace whittle::record

@@ -1,0 +1,50 @@
+// Goes on for ever, every few milliseconds with: getppid in the first thread, getuid in a second
+// one, getgid in a child, geteuid in a grandchild that the child makes anew each time. SIGTERM ends
+// it with status 7, and the child with it.
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t ended;
+
+static void end(int signal) {
+  (void)signal;
+  ended = 1;
+}
+
+static void* second(void* unused) {
+  while (!ended) {
+    syscall(SYS_getuid);
+    usleep(4000);
+  }
+  return unused;
+}
+
+static void child(void) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  while (1) {
+    syscall(SYS_getgid);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      syscall(SYS_geteuid);
+      _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    usleep(4000);
+  }
+}
+
+int main(void) {
+  signal(SIGTERM, end);
+  if (fork() == 0) child();
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, second, NULL) != 0) return 1;
+  while (!ended) {
+    syscall(SYS_getppid);
+    usleep(4000);
+  }
+  return 7;
+}
