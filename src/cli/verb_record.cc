@@ -153,7 +153,7 @@ Result<int> run_record(const Arguments& arguments) {
   TRY_ASSIGN(const auto target, read_target(arguments));
   if (target) return record_target(arguments, *target, std::move(spec));
   if (spec.command.empty()) {
-    return input_error("nothing to record given", {},
+    return input_error("no command given, nor anything else to record", {},
                        "a command after --, --pid N, --cgroup PATH or --container ID");
   }
   if (auto client = container_client(spec.command)) return tl::unexpected(*std::move(client));
@@ -161,6 +161,7 @@ Result<int> run_record(const Arguments& arguments) {
       arguments.value_or("--output", workload_name(spec.command) + ".evidence.json");
   TRY(check_writable(output));
   spec.output_to_stderr = output == "-";
+  spec.stacks = !arguments.flag("--no-stacks");
   const std::uint64_t repeat = parse_u64(arguments.value_or("--repeat", "1")).value_or(0);
   if (repeat < 1 || repeat > 1000) {
     return input_error("--repeat takes a number from 1 to 1000");
@@ -242,6 +243,7 @@ const Verb& record_verb() {
                   {"--for", 0, "TIME", "stop CMD after this time, as in 30s"},
                   {"--until-quiet", 0, "TIME", "stop CMD when nothing new was seen for this time"},
                   {"--stop-signal", 0, "SIGNAL", "what asks CMD to stop (default: TERM)"},
+                  {"--no-stacks", 0, "", "do not keep who made each call first (stacks)"},
                   {"--repeat", 0, "N",
                    "record N runs of CMD, or N starts of a container that is "
                    "waited for, into one file"},

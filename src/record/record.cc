@@ -19,6 +19,7 @@
 #include "record/ptrace_recorder.h"
 #include "record/refusals.h"
 #include "record/session.h"
+#include "record/stopped_task.h"
 
 namespace whittle::record {
 
@@ -68,7 +69,7 @@ class EbpfRecording {
   }
 
   Result<evidence::Run> record() {
-    TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open({}));
+    TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open({.stacks = spec_.stacks}));
     if (spec_.filter) recorder.judge(judge_specs(*spec_.filter));
     TRY_ASSIGN(host::Launched child, launch_command(spec_, session_, run_));
     TRY(recorder.add(child.pidfd(), EbpfRecorder::Start::kAtExec));
@@ -157,12 +158,6 @@ class EbpfRecording {
   double killed_at_ = 0;  // likewise SIGKILL
 };
 
-// The name of a thread; empty once it is gone.
-std::string comm_of(pid_t task) {
-  const auto comm = read_file(format("/proc/{}/comm", task), 64);
-  return comm ? printable(trim(*comm)) : std::string();
-}
-
 // Which arguments of a call the filter looks at.
 class LookedAt {
  public:
@@ -192,6 +187,7 @@ Result<evidence::Run> record_by_ptrace(const RecordSpec& spec, Session& session,
   options.stop_requested = [&session] { return session.stop_requested(); };
   options.kill_requested = [&session] { return session.kill_requested(); };
   options.stop_signal = spec.stop_signal;
+  options.stacks = spec.stacks;
   options.phase = [&session] { return session.phase(); };
   options.checkpoint = [&](const evidence::Run& so_far) {
     evidence::Run checkpoint = so_far;

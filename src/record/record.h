@@ -33,6 +33,7 @@ struct RecordSpec {
                                           // `ready`: from then on, or from its limit
   int stop_signal = SIGTERM;              // by which it is asked to stop
   bool output_to_stderr = false;          // the command's standard output
+  bool stacks = true;                     // those of first occurrences are kept
   // Called about once a second with what is known so far (complete is false), and the phase.
   std::function<void(const evidence::Run&, const std::string& phase)> checkpoint;
   // What the user should know while the command runs.

@@ -288,6 +288,7 @@ Result<TrialReport> run_by_ptrace(const TrialSpec& spec) {
   record_spec.command = spec.command;
   record_spec.backend = record::Backend::kPtrace;
   record_spec.under = "profile";
+  record_spec.stacks = false;
   record_spec.filter = compiled.program;
   record_spec.time_limit = spec.time_limit;
   record_spec.output_to_stderr = true;

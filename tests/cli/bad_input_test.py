@@ -39,7 +39,7 @@ fails("record", "--", "./", says=["directory"])
 fails("record", "--", "./missing", says=["no such file"])
 os.chmod("script", 0o755)
 fails("record", "--backend", "ptrace", "--", "./script", says=["Exec format error"])  # no "#!"
-fails("record", says=["CMD"])
+fails("record", says=["no command given", "--pid"])
 fails("record", "--ready", "nonsense", "--", "true", says=["--ready", "tcp:"])
 fails("record", "--for", "soon", "--", "true", says=["--for"])
 fails("record", "--repeat", "0", "--", "true", says=["--repeat"])

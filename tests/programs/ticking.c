@@ -23,8 +23,9 @@ static void* second(void* unused) {
   return unused;
 }
 
-static void child(void) {
+static void child(pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);  // it had gone before
   while (1) {
     syscall(SYS_getgid);
     const pid_t pid = fork();
@@ -39,7 +40,8 @@ static void child(void) {
 
 int main(void) {
   signal(SIGTERM, end);
-  if (fork() == 0) child();
+  const pid_t self = getpid();
+  if (fork() == 0) child(self);
   pthread_t thread;
   if (pthread_create(&thread, NULL, second, NULL) != 0) return 1;
   while (!ended) {
