@@ -317,7 +317,7 @@ std::string dump_compact(const Value& value) {
 }
 
 std::string View::place() const {
-  std::string place = file_;
+  std::string place = *file_;
   if (value_->line() != 0) place += format(":{}", value_->line());
   if (!pointer_.empty()) place += " " + pointer_;
   return place;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -105,10 +106,11 @@ std::string quote(std::string_view text);
 // A value, the file it came from, and where it stands in it.
 class View {
  public:
-  View(const Value& value, std::string file) : value_(&value), file_(std::move(file)) {}
+  View(const Value& value, std::string file)
+      : value_(&value), file_(std::make_shared<const std::string>(std::move(file))) {}
 
   const Value& value() const { return *value_; }
-  const std::string& file() const { return file_; }
+  const std::string& file() const { return *file_; }
   const std::string& pointer() const { return pointer_; }
   // "file:line /pointer"
   std::string place() const;
@@ -128,11 +130,11 @@ class View {
   Result<void> only(std::span<const std::string> known) const;
 
  private:
-  View(const Value& value, std::string file, std::string pointer)
+  View(const Value& value, std::shared_ptr<const std::string> file, std::string pointer)
       : value_(&value), file_(std::move(file)), pointer_(std::move(pointer)) {}
 
   const Value* value_;
-  std::string file_;
+  std::shared_ptr<const std::string> file_;  // of all views of a document
   std::string pointer_;
 };
 

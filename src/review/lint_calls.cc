@@ -160,7 +160,7 @@ class BaseComparison {
   }
 
   bool compare(Arch arch, std::string_view call) {
-    const Meaning after = subject_.meaning(arch, call);
+    const Meaning& after = subject_.meaning(arch, call);
     const std::string& base_name = subject_.settings().base_name;
     const std::string fix = format("allow only what {} allows", base_name);
     if (!base_covers(arch)) {

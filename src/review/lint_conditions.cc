@@ -91,7 +91,7 @@ Collisions collisions(const LintSubject& subject) {
 // `rule`, which equals the default.
 bool was_exception(const LintSubject& subject, const Rule& rule, std::string_view call) {
   if (subject.handed().rules(call).empty()) return false;
-  const generate::Meaning others = subject.meaning(subject.natives().front(), call);
+  const generate::Meaning& others = subject.meaning(subject.natives().front(), call);
   const auto region = generate::region_of(rule);
   if (!region) return true;  // ranges: not worth a proof
   return rule.verdict.allows() ? !generate::allows_all(others, others.seen(*region))

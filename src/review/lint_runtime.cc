@@ -12,6 +12,7 @@
 #include "syscalls/tsv.h"
 
 WHITTLE_EMBEDDED(enosys_probes_tsv)
+WHITTLE_EMBEDDED(runtime_stops_tsv)
 
 namespace whittle::review {
 
@@ -58,34 +59,14 @@ bool may_not_load(const LintSubject& subject) {
 // Why one call is needed by a runtime, and how badly.
 struct Need {
   Severity severity = Severity::kNote;
-  std::string who;
+  std::string why;
 };
 
-// The container of every profile: nothing but the run itself, with no_new_privileges as Kubernetes
-// and hardened hosts have it. What is missing there stops every start.
-bool is_every_start(const generate::FloorRow& row) {
-  return row.measured && row.nnp == "on" && row.user == "root" && row.via == "run";
-}
-
-std::string situation(const generate::FloorRow& row) {
-  std::vector<std::string> parts;
-  if (row.nnp == "off") parts.emplace_back("no_new_privileges off");
-  if (row.via == "exec") parts.emplace_back("exec into the container");
-  if (row.user == "user") parts.emplace_back("a user other than root");
-  std::string text = format("{} {}", row.runtime, row.version);
-  return parts.empty() ? text : format("{} ({})", text, join(parts, ", "));
-}
-
-Severity severity_of(const generate::FloorRow& row) {
-  if (is_every_start(row)) return Severity::kError;
-  return row.measured ? Severity::kWarning : Severity::kNote;
-}
-
-// Those of every process: execve, without which nothing starts, and what a process makes at its end
-// and after a signal.
+// What every process makes: execve, without which nothing starts, and what it makes at its end and
+// after a signal.
 Need always_need(const std::string& call) {
   if (call == "execve") {
-    return {Severity::kError, "the runtime starts the workload by it"};
+    return {Severity::kError, "the runtime starts the workload by it: no container starts"};
   }
   if (call == "exit_group" || call == "rt_sigreturn") {
     return {Severity::kError, "every process makes it, at its end or after a signal"};
@@ -94,24 +75,45 @@ Need always_need(const std::string& call) {
                                           : "the kernel or a C library makes it after a signal"};
 }
 
-std::map<std::string, Need> needs(const LintSubject& subject) {
-  const Flavour runtime = subject.settings().runtime;
-  const std::string_view name = runtime == Flavour::kRunc ? "runc" : "crun";
-  std::map<std::string, Need> all;
+void need(std::map<std::string, Need>& needs, const std::string& call, Severity severity,
+          std::string why) {
+  const auto [at, is_new] = needs.try_emplace(call, Need{severity, why});
+  if (!is_new && at->second.severity < severity) at->second = {severity, std::move(why)};
+}
+
+using Needs = std::map<std::string, Need>;
+
+// By call. Refusals that were seen to stop a start, then what else a runtime was seen to make.
+Needs needs_of(std::string_view runtime) {
+  Needs all;
+  for (const auto& row : syscalls::tsv_rows(embedded_runtime_stops_tsv())) {
+    if (row[0] != runtime) continue;
+    const bool every_start = row[2] == "on";
+    for (const std::string& call : split(row[3], ' ')) {
+      need(all, call, every_start ? Severity::kError : Severity::kWarning,
+           format("{} {} makes it before execve{}: the container does not start", row[0], row[1],
+                  every_start ? "" : " when no_new_privileges is off"));
+    }
+  }
   for (const generate::FloorRow& row : generate::floor_rows()) {
-    if (row.runtime == "always") {
-      for (const std::string& call : row.names) all[call] = always_need(call);
-    } else if (runtime != Flavour::kNative && row.runtime == name) {
-      const Severity severity = severity_of(row);
-      for (const std::string& call : row.names) {
-        Need& need = all[call];
-        if (!need.who.empty() && need.severity >= severity) continue;
-        need = {severity,
-                format("{} makes it between loading the filter and execve", situation(row))};
+    for (const std::string& call : row.names) {
+      if (row.runtime == "always") {
+        const Need own = always_need(call);
+        need(all, call, own.severity, own.why);
+      } else if (row.runtime == runtime) {
+        need(all, call, Severity::kNote,
+             format("{} {} makes it before execve", row.runtime, row.version));
       }
     }
   }
   return all;
+}
+
+const Needs& needs(Flavour runtime) {
+  static const Needs runc = needs_of("runc");
+  static const Needs crun = needs_of("crun");
+  static const Needs none = needs_of("none");
+  return runtime == Flavour::kRunc ? runc : runtime == Flavour::kCrun ? crun : none;
 }
 
 // Calls of the 32-bit ABIs alone (sigreturn) matter where those are let in.
@@ -224,15 +226,10 @@ void check_refused_by_runtime(const LintSubject& subject, Report& report) {
 }
 
 void check_missing_for_runtime(const LintSubject& subject, Report& report) {
-  for (const auto& [call, need] : needs(subject)) {
+  for (const auto& [call, why] : needs(subject.settings().runtime)) {
     if (!is_refused(subject, call)) continue;
-    const bool stops = need.severity == Severity::kError;
-    report.add(need.severity, subject.at_call(call), {call},
-               format("{} is refused, but {}{}", call, need.who,
-                      stops && call != "exit_group" && call != "rt_sigreturn"
-                          ? ": the container does not start"
-                          : ""),
-               format("allow {}", call));
+    report.add(why.severity, subject.at_call(call), {call},
+               format("{} is refused, but {}", call, why.why), format("allow {}", call));
   }
 }
 

@@ -41,7 +41,14 @@ const json::Value* step(const json::Value& value, std::string_view key) {
 
 constexpr std::size_t kNamesShown = 10;
 
-Doubt judge(const filter::Handed& handed, std::string_view call) {
+// A document that is made to take for ever gets no more than this. A call costs some milliseconds,
+// one that makes libseccomp loop most of a second.
+constexpr std::size_t kMostJudged = 100;
+constexpr std::size_t kMostLoops = 3;
+
+// `architectures`: those on which it counts.
+Doubt judge(const filter::Handed& handed, std::string_view call,
+            const std::vector<Arch>& architectures) {
   using Outcome = Doubt::Outcome;
   std::vector<std::string_view> calls = {call};
   // libseccomp adds a rule for the entry to each for such a call: they have to agree.
@@ -55,7 +62,10 @@ Doubt judge(const filter::Handed& handed, std::string_view call) {
                syscalls::number(Arch::kX86_64, candidate);
       });
   if (other != handed.calls().end()) calls.push_back(*other);
-  const profile::Profile alone = handed.only(calls);
+  profile::Profile::Parts parts = handed.only(calls).parts();
+  parts.architectures.clear();
+  for (const Arch arch : architectures) parts.architectures.emplace_back(syscalls::oci_arch(arch));
+  const profile::Profile alone(std::move(parts));
   const auto compiled = filter::compile(alone, filter::Flavour::kNative);
   if (!compiled) {
     const bool looped = filter::compiler_looped(compiled.error());
@@ -100,13 +110,17 @@ bool LintSubject::covers(Arch arch) const {
   return std::find(covered_.begin(), covered_.end(), arch) != covered_.end();
 }
 
-generate::Meaning LintSubject::meaning(Arch arch, std::string_view call) const {
-  return {handed_.only({&call, 1}), arch, call};
+const generate::Meaning& LintSubject::meaning(Arch arch, std::string_view call) const {
+  std::pair key(arch, std::string(call));
+  const auto known = meanings_.find(key);
+  if (known != meanings_.end()) return known->second;
+  generate::Meaning made(handed_.only({&call, 1}), arch, call);
+  return meanings_.emplace(std::move(key), std::move(made)).first->second;
 }
 
 bool LintSubject::can_allow(Arch arch, std::string_view call) const {
   if (const Verdict* constant = handed_.constant(call)) return constant->allows();
-  const generate::Meaning rules = meaning(arch, call);
+  const generate::Meaning& rules = meaning(arch, call);
   return !generate::refuses_all(rules, rules.everything());
 }
 
@@ -119,7 +133,7 @@ bool LintSubject::can_allow(std::string_view call) const {
 bool LintSubject::allows_bits(Arch arch, std::string_view call, unsigned index,
                               std::uint64_t mask) const {
   if (const Verdict* constant = handed_.constant(call)) return constant->allows();
-  const generate::Meaning rules = meaning(arch, call);
+  const generate::Meaning& rules = meaning(arch, call);
   for (std::uint64_t bit = 1; bit != 0; bit <<= 1U) {
     if ((mask & bit) == 0) continue;
     generate::Region region{};
@@ -132,7 +146,7 @@ bool LintSubject::allows_bits(Arch arch, std::string_view call, unsigned index,
 bool LintSubject::allows_value(Arch arch, std::string_view call, unsigned index,
                                std::uint32_t value) const {
   if (const Verdict* constant = handed_.constant(call)) return constant->allows();
-  const generate::Meaning rules = meaning(arch, call);
+  const generate::Meaning& rules = meaning(arch, call);
   generate::Region region{};
   region[index] = {UINT64_MAX, value};
   return !generate::refuses_all(rules, rules.seen(region));
@@ -153,9 +167,15 @@ std::optional<Verdict> LintSubject::verdict(Arch arch, std::string_view call) co
 const std::vector<Doubt>& LintSubject::doubts() const {
   if (doubts_) return *doubts_;
   doubts_.emplace();
+  std::size_t loops = 0;
   for (const std::string_view call : handed_.calls()) {
     if (filter::compiled_as_written(handed_.rules(call))) continue;
-    doubts_->push_back(judge(handed_, call));
+    if (doubts_->size() >= kMostJudged || loops >= kMostLoops) {
+      doubts_->push_back({call, Doubt::Outcome::kUntold, {}, "too many calls have such rules"});
+      continue;
+    }
+    doubts_->push_back(judge(handed_, call, covered_));
+    if (doubts_->back().outcome == Doubt::Outcome::kLoops) ++loops;
   }
   return *doubts_;
 }

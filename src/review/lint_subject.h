@@ -4,9 +4,11 @@
 // `miscompiled`.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "filter/faithful.h"
@@ -49,7 +51,8 @@ class LintSubject {
   const std::vector<syscalls::Arch>& covered() const { return covered_; }
   bool covers(syscalls::Arch arch) const;
 
-  generate::Meaning meaning(syscalls::Arch arch, std::string_view call) const;
+  // What the rules of a call say on an ABI. Lives as long as this.
+  const generate::Meaning& meaning(syscalls::Arch arch, std::string_view call) const;
   // Whether some argument vector gets through, on this ABI, or on any covered one that has the
   // call. True also when that takes too long to tell.
   bool can_allow(syscalls::Arch arch, std::string_view call) const;
@@ -82,6 +85,7 @@ class LintSubject {
   filter::Handed handed_;
   std::vector<syscalls::Arch> natives_;
   std::vector<syscalls::Arch> covered_;
+  mutable std::map<std::pair<syscalls::Arch, std::string>, generate::Meaning> meanings_;
   mutable std::optional<std::vector<Doubt>> doubts_;
   std::vector<std::uint32_t> newest_;  // for each of covered_: the largest number that is named
 };
