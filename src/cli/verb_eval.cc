@@ -95,10 +95,9 @@ json::Value to_json(const Answer& answer, const filter::Arguments& args) {
   return value;
 }
 
-// "x86_64 clone(0x10000000): errno EPERM", with as many arguments as were given.
+// "x86_64 clone(CLONE_NEWUSER): errno EPERM", with as many arguments as were given.
 std::string to_text(const Answer& answer, const filter::Arguments& args, std::size_t given) {
-  std::vector<std::string> shown;
-  for (std::size_t i = 0; i < given; ++i) shown.push_back(format("{:#x}", args[i]));
+  const auto shown = syscalls::arguments_text(answer.syscall, std::span(args).first(given));
   const std::string verdict = profile::verdict_text(answer.verdict);
   return format("{} {}({}): {}\n", syscalls::arch_name(answer.arch), answer.syscall,
                 join(shown, ", "), answer.verdict.allows() ? good(verdict) : bad(verdict));

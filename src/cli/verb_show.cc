@@ -17,9 +17,6 @@ namespace {
 
 using syscalls::Arch;
 
-// Conditions of a call with more ways than this are counted, not listed, in text.
-constexpr std::size_t kMostPathsShown = 6;
-
 struct Shown {
   std::string source;                    // "process 123", the profile's name
   std::vector<filter::Program> filters;  // newest first
@@ -94,10 +91,9 @@ json::Value to_json(const ArchView& view) {
 
 std::string condition_text(const filter::SurveyedCall& call) {
   if (!call.decision.decided) return "can't be told exactly";
-  const auto paths = filter::allowing_paths(call.decision);
+  const auto paths = filter::allowing_paths(call.decision, call.name);
   if (paths.empty()) return "refused in different ways";
-  if (paths.size() > kMostPathsShown) return format("{} ways through", paths.size());
-  return join(paths, "; or ");
+  return filter::some_of(paths);
 }
 
 std::string to_text(const ArchView& view) {

@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kMostTexts = 5;
 constexpr std::uint32_t kClose = 16;  // an interval of fewer words may be written as its words ...
 constexpr std::size_t kFew = 4;       // ... when it has no more than these
+constexpr std::ptrdiff_t kMostFlags = 8;  // a mask of more is easier to read as a number
 constexpr std::uint64_t kLowHalf = UINT32_MAX;
 
 // One argument of a call, or one half of it, in a description.
@@ -28,8 +29,10 @@ struct Subject {
   std::string comparison(std::uint64_t mask, std::uint64_t whole, std::string_view op,
                          std::uint64_t of) const {
     if (mask == whole) return format("{} {} {}", name, op, value(of));
-    const std::string bits = value(mask);
-    const bool several = bits.find('|') != std::string::npos;
+    std::string bits = value(mask);
+    const auto more = std::count(bits.begin(), bits.end(), '|');
+    if (more >= kMostFlags) bits = format("{:#x}", mask);
+    const bool several = more > 0 && more < kMostFlags;
     return format("({} & {}{}{}) {} {}", name, several ? "(" : "", bits, several ? ")" : "", op,
                   of == 0 ? "0x0" : value(of));
   }

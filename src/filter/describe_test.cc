@@ -35,6 +35,14 @@ TEST(Describe, WholeArguments) {
   EXPECT_EQ(path_text(small), "arg0 <= 0x9 and arg0 >= 0x2");
 }
 
+TEST(Describe, MasksOfManyFlagsAreNumbers) {
+  EXPECT_EQ(path_text(with(0, [](auto& w) { w.require_equal(0x7e020000, 0); }), "clone"),
+            "(arg0 & (CLONE_NEWNS|CLONE_NEWCGROUP|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWUSER|"
+            "CLONE_NEWPID|CLONE_NEWNET)) == 0x0");
+  EXPECT_EQ(path_text(with(0, [](auto& w) { w.require_equal(0xfe87ffff, 0x11); }), "clone"),
+            "(arg0 & 0xfe87ffff) == SIGCHLD");
+}
+
 TEST(Describe, OnlyPathsThatGetThrough) {
   Decision decision;
   decision.paths.push_back({{}, {profile::Action::kErrno, 1}});

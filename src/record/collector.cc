@@ -48,9 +48,9 @@ bool never_returns(std::string_view syscall) {
 }
 
 void bound_refusals(evidence::Observation& seen) {
-  if (seen.refusals.size() <= evidence::kMostRefusals) return;
   std::stable_sort(seen.refusals.begin(), seen.refusals.end(),
                    [](const auto& a, const auto& b) { return a.count > b.count; });
+  if (seen.refusals.size() <= evidence::kMostRefusals) return;
   seen.refusals.resize(evidence::kMostRefusals);
   seen.refusals_closed = false;
 }

@@ -38,7 +38,7 @@ bool is_errno(std::int64_t result);
 // exit and exit_group: they end the task, so whoever waits for their result waits in vain.
 bool never_returns(std::string_view syscall);
 
-// Leaves the most frequent refusals, kMostRefusals of them at most.
+// Sorts the refusals, the most frequent first, and leaves kMostRefusals of them at most.
 void bound_refusals(evidence::Observation& seen);
 
 struct Call {

@@ -121,6 +121,64 @@ TEST(Collector, OpensASetThatGrowsBeyondItsBound) {
   EXPECT_EQ(only(collector).count, kMostValues + 2);
 }
 
+TEST(Collector, KeepsSeveralUnitsOfACall) {
+  Collector collector;
+  collector.add(call_of("mmap", {0, 4096, 3, 0x22}));
+  collector.add(call_of("mmap", {0, 4096, 5, 0x22}));
+  const Observation seen = only(collector);
+  ASSERT_EQ(seen.args.size(), 2U);
+  EXPECT_EQ(seen.args[0].index, 2U);
+  EXPECT_EQ(seen.args[0].values, (std::set<std::uint64_t>{3, 5}));
+  EXPECT_EQ(seen.args[1].index, 3U);
+  EXPECT_EQ(seen.args[1].values, (std::set<std::uint64_t>{0x22}));
+}
+
+TEST(Collector, KeepsNothingWhereTheNameIsAnotherCall) {
+  Collector collector;
+  Call call = call_of("mmap", {0x1000, 1, 2, 3});
+  call.arch = Arch::kX86;
+  call.nr = 90;
+  collector.add(call);
+  EXPECT_EQ(only(collector).name, "mmap");
+  EXPECT_TRUE(only(collector).args.empty());
+}
+
+Call refused_call(std::array<std::uint64_t, 6> args, std::optional<std::int64_t> result = -EPERM) {
+  Call call = call_of("socket", args, result);
+  call.refused = true;
+  call.looked_at = 1;
+  call.comm = "sh";
+  return call;
+}
+
+TEST(Collector, KeepsRefusedCallsByKind) {
+  Collector collector;
+  collector.add(refused_call({40, 1, 0, 7, 8, 9}));
+  collector.add(refused_call({38, 5, 0}));
+  collector.add(refused_call({38, 5, 0}));
+  collector.add(refused_call({38, 5, 0}, std::nullopt));
+  const Observation seen = only(collector);
+  ASSERT_EQ(seen.refusals.size(), 3U);
+  EXPECT_EQ(seen.refusals[0],
+            (evidence::Refusal{{38, 5, 0, 0, 0, 0}, "EPERM", "startup", "sh", 2}));
+  EXPECT_EQ(seen.refusals[1],
+            (evidence::Refusal{{40, 1, 0, 7, 8, 9}, "EPERM", "startup", "sh", 1}));
+  EXPECT_EQ(seen.refusals[2].error, "killed");
+  EXPECT_TRUE(seen.refusals_closed);
+}
+
+TEST(Collector, LaterRefusedCallsKeepWhatTheFilterLooksAt) {
+  Collector collector;
+  for (std::uint64_t i = 0; i < 10 * evidence::kMostRefusals; ++i) {
+    collector.add(refused_call({38, i + 1}));
+  }
+  const Observation seen = only(collector);
+  EXPECT_EQ(seen.refusals.size(), evidence::kMostRefusals);
+  EXPECT_FALSE(seen.refusals_closed);
+  EXPECT_EQ(seen.refusals[0].args, (std::array<std::uint64_t, 6>{38, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(seen.refusals[0].count, 9 * evidence::kMostRefusals);
+}
+
 TEST(Collector, KeepsNoArgumentsOfRefusedCalls) {
   Collector collector;
   Call refused = call_of("socket", {38, 5, 0}, -EPERM);

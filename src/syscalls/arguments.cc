@@ -209,6 +209,21 @@ std::vector<std::string> tuple_text(std::string_view syscall, std::span<const un
   return words;
 }
 
+std::vector<std::string> arguments_text(std::string_view syscall,
+                                        std::span<const std::uint64_t> arguments) {
+  std::vector<std::string> words;
+  for (const std::uint64_t argument : arguments) words.push_back(hex(argument));
+  for (const ArgumentSpec& spec : argument_specs(syscall)) {
+    if (spec.in_struct || spec.indexes.back() >= arguments.size()) continue;
+    std::vector<std::uint64_t> values;
+    for (const std::uint8_t index : spec.indexes) values.push_back(arguments[index]);
+    const std::vector<unsigned> indexes(spec.indexes.begin(), spec.indexes.end());
+    const std::vector<std::string> texts = tuple_text(syscall, indexes, values);
+    for (std::size_t i = 0; i < texts.size(); ++i) words[spec.indexes[i]] = texts[i];
+  }
+  return words;
+}
+
 std::span<const LegacyCall> legacy_calls() {
   static const std::vector<LegacyCall> loaded = [] {
     std::vector<LegacyCall> calls;

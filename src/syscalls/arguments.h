@@ -68,6 +68,11 @@ std::string value_text(std::string_view syscall, unsigned index, std::uint64_t v
 std::vector<std::string> tuple_text(std::string_view syscall, std::span<const unsigned> indexes,
                                     std::span<const std::uint64_t> values);
 
+// All arguments of a call in words, those of a tuple read together and the others in hex:
+// {"0x3", "SOL_TCP", "TCP_NODELAY"}. Bits that no symbol stands for stay as they are.
+std::vector<std::string> arguments_text(std::string_view syscall,
+                                        std::span<const std::uint64_t> arguments);
+
 // The other architecture's way to make the same call: calls that x86_64 keeps and aarch64 never had
 // (open, fork, poll, ...) and the modern call that C libraries use there. data/legacy.tsv.
 struct LegacyCall {

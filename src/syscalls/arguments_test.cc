@@ -171,6 +171,20 @@ TEST(Arguments, TuplesAreReadTogether) {
   EXPECT_THAT(tuple_text("read", option, unknown), ElementsAre("0x1", "0x2"));
 }
 
+TEST(Arguments, AllOfACallInWords) {
+  const auto words = [](const char* call, std::vector<std::uint64_t> arguments) {
+    return arguments_text(call, arguments);
+  };
+  EXPECT_THAT(words("setsockopt", {3, 6, 1}), ElementsAre("0x3", "SOL_TCP", "TCP_NODELAY"));
+  EXPECT_THAT(words("mmap", {0, 4096, 3, 0x22}),
+              ElementsAre("0", "0x1000", "PROT_READ|PROT_WRITE", "MAP_PRIVATE|MAP_ANONYMOUS"));
+  EXPECT_THAT(words("socket", {0x1'00000026}), ElementsAre("0x100000026"));
+  EXPECT_THAT(words("socket", {0x1'00000026, 1, 0}),
+              ElementsAre("0x100000026", "SOCK_STREAM", "0"));
+  EXPECT_THAT(words("clone3", {0x11}), ElementsAre("0x11"));  // a pointer
+  EXPECT_TRUE(words("getpid", {}).empty());
+}
+
 TEST(Legacy, CallsOfX86_64ThatAarch64Lacks) {
   std::set<std::string> seen;
   for (const LegacyCall& call : legacy_calls()) {
