@@ -106,8 +106,10 @@ for source in sorted(glob.glob(os.path.join(SOURCE, "tests", "verdicts", "*.json
             # Two of each group are asked of the binary, all of the disassembled text.
             if (index + number) % 16 in (0, 5):
                 done = whittle("eval", name, call, *values, "--arch", arch, *options)
-                shown = re.fullmatch(r"(\S+) \w+\((.*)\): (.*)\n", done.stdout).groups()
-                assert shown == (arch, args, verdict), (source, done.stdout, verdict)
+                shown = re.fullmatch(r"(\S+) \w+\(.*\): (.*)\n", done.stdout).groups()
+                assert shown == (arch, verdict), (source, done.stdout, verdict)
+                answer = json.loads(whittle("eval", name, call, *values, "--arch", arch, "--json", *options).stdout)
+                assert answer["args"] == values + [0] * (6 - len(values)), (source, answer)
                 asked += 1
             nr = int(call) if call.isdigit() else NUMBERS[arch][call]
             returned = follow(lines, arch, nr | (0x40000000 if arch == "x32" else 0), values + [0] * (6 - len(values)))
