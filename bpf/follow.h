@@ -206,6 +206,24 @@ static __always_inline void on_enter(struct task_struct *task, struct cgroup *cg
 	follow(task, source, hierarchy, RECORDER_BY_CGROUP | RECORDER_UNTIL_EXEC | RECORDER_UNTIL_FILTER);
 }
 
+/*
+ * What is known of a task that is about to execute a program. A thread that came into its cgroup
+ * with its process, moved or forked by one that was, is met here first.
+ */
+static __always_inline struct recorder_task *state_at_exec(struct task_struct *task)
+{
+	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+
+	if ((state && state->flags) || !control.by_cgroup)
+		return state;
+	struct cgroup *cgroup = cgroup_of(task, control.cgroup_hierarchy);
+
+	if (!cgroup)
+		return 0;
+	on_enter(task, cgroup);
+	return bpf_task_storage_get(&tasks, task, 0, 0);
+}
+
 /* Gives a cgroup on trial a free pair of sources; RECORDER_UNDECIDED when there is none. */
 static __always_inline __u32 take_pair(struct recorder_followed *into)
 {
@@ -242,10 +260,11 @@ static __noinline bool decide(struct task_struct *task, struct recorder_task *st
 	}
 	__u32 main = into->main;
 
-	if (main >= RECORDER_SOURCES)
+	if (main == RECORDER_UNDECIDED)
 		main = take_pair(into);
 	if (main >= RECORDER_SOURCES) {
-		__sync_fetch_and_add(&control.lost_cgroups, 1);
+		/* Whether that is a loss depends on whose cgroup it is. */
+		__sync_val_compare_and_swap(&into->main, RECORDER_UNDECIDED, RECORDER_NO_PAIR);
 		state->flags = 0;
 		write_mark(task, state);
 		return false;

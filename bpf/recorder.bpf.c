@@ -266,7 +266,7 @@ static __always_inline void on_exec(void *ctx, struct task_struct *task, struct 
 SEC("tp_btf/sched_prepare_exec")
 int BPF_PROG(on_prepare_exec, struct task_struct *task, struct linux_binprm *bprm)
 {
-	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+	struct recorder_task *state = state_at_exec(task);
 
 	if (!state || !state->flags)
 		return 0;
@@ -284,11 +284,14 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
 
-	if (!state)
+	if (!state && !control.by_cgroup)
 		return 0;
 	struct call call = call_of(task, (__u64)nr);
 
-	if (is_exec(call)) {
+	if (!is_exec(call))
+		return 0;
+	state = state_at_exec(task);
+	if (state) {
 		state->exec_abi = call.abi;
 		state->exec_nr = call.nr;
 		state->exec_anew = is_exec_of_descriptor(regs, call);
@@ -332,7 +335,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		}
 	}
 	/* clone3 can put the child into another cgroup than its parent's. */
-	if (control.v2_followed)
+	if (control.by_cgroup && control.cgroup_hierarchy == 0)
 		on_enter(child, BPF_CORE_READ(child, cgroups, dfl_cgrp));
 	return 0;
 }
@@ -369,10 +372,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 SEC("?tp_btf/cgroup_attach_task")
 int BPF_PROG(on_attach, struct cgroup *cgroup, const char *path, struct task_struct *task, bool threadgroup)
 {
+	/* The tracepoint names the leader alone: other threads are found when they execute a program. */
 	on_enter(task, cgroup);
-	/* The tracepoint names the leader alone. */
-	if (threadgroup && BPF_CORE_READ(task, signal, nr_threads) > 1)
-		control.rescan = 1;
 	return 0;
 }
 
@@ -382,7 +383,7 @@ int BPF_PROG(on_mkdir, struct cgroup *cgroup, const char *path)
 {
 	struct recorder_cgroup key = {.hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id)};
 
-	if (!control.watch || key.hierarchy != control.watch_hierarchy)
+	if (!control.watch || key.hierarchy != control.cgroup_hierarchy)
 		return 0;
 	struct recorder_followed *above = followed(cgroup);
 

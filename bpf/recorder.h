@@ -169,6 +169,8 @@ struct recorder_followed {
 };
 /* As main and exec: a new cgroup on trial, which takes a pair of sources when a task of it begins to count. */
 #define RECORDER_UNDECIDED 0xffffffffU
+/* Likewise: something began to count there, and no pair was free. */
+#define RECORDER_NO_PAIR 0xfffffffeU
 
 /* What goes through the ring `events`. */
 enum recorder_event_type { RECORDER_STACK_EVENT = 1, RECORDER_CGROUP_EVENT = 2 };
@@ -227,11 +229,10 @@ struct recorder_control {
 	__u32 stacks;         /* user: whether stacks are taken */
 	__u32 stop_at_exec;   /* user: stop the first task that execs under a filter (SIGSTOP), once */
 	__u32 stopped;        /* kernel: its process id, once it is on its way to stop */
-	__u32 watch;          /* user: follow new cgroups of the hierarchy watch_hierarchy on trial */
-	__u32 watch_hierarchy;
-	__u32 v2_followed;    /* user: cgroups of the v2 hierarchy are followed */
+	__u32 watch;          /* user: follow new cgroups of that hierarchy on trial */
 	__u32 exec_at_enter;  /* user: the kernel has no sched_prepare_exec */
-	__u32 rescan;         /* kernel: a process with several threads has entered a followed cgroup */
+	__u32 by_cgroup;      /* user: cgroups of the hierarchy cgroup_hierarchy are followed */
+	__u32 cgroup_hierarchy;
 	__u32 mark;           /* user: enum recorder_mark and what it works on */
 	__u32 mark_tgid;
 	__u32 mark_source;
@@ -245,7 +246,7 @@ struct recorder_control {
 	__u64 lost_others;    /* kernel: calls with large numbers that found no room */
 	__u64 lost_judged;    /* kernel: refusals that found no room */
 	__u64 lost_stacks;    /* kernel: stacks that found no room in the ring */
-	__u64 lost_cgroups;   /* kernel: tasks of new cgroups that could not be followed: no free source, or no room */
+	__u64 lost_cgroups;   /* kernel: new cgroups that could not be followed for lack of room */
 	__u64 live[RECORDER_SOURCES]; /* kernel: recorded tasks that have not exited; user: +1 for a target */
 	__u32 started[RECORDER_SOURCES]; /* kernel: a task that entered its cgroup has made its first exec */
 	__u32 unmarked; /* kernel: an id without a mark is recorded: with_stack does not tell */

@@ -61,9 +61,9 @@ static __noinline int take_stack(void *ctx, __u32 cell, __u32 spec, const struct
 /* The stack of the first call of a cell, whatever its arguments. */
 static __always_inline void take_first_stack(void *ctx, __u32 cell)
 {
-	if (!control.stacks || cell >= RECORDER_CELLS || control.met[cell])
+	if (cell >= RECORDER_CELLS || control.met[cell])
 		return;
-	if (__sync_lock_test_and_set(&control.met[cell], 1) == 0)
+	if (__sync_lock_test_and_set(&control.met[cell], 1) == 0 && control.stacks)
 		take_stack(ctx, cell, RECORDER_SPECS, 0);
 }
 

@@ -135,6 +135,11 @@ std::string Cgroups::directory(const CgroupRef& cgroup) const {
   return {};
 }
 
+bool Cgroups::exists(const CgroupRef& cgroup) const {
+  struct stat info = {};
+  return ::lstat(directory(cgroup).c_str(), &info) == 0 && info.st_ino == cgroup.id;
+}
+
 // The path within the hierarchy of what is a directory below its mount, or such a path already.
 std::optional<std::string> Cgroups::path_of(const Hierarchy& hierarchy,
                                             const std::string& path) const {

@@ -90,6 +90,8 @@ class Cgroups {
   // The processes in it and its descendants, sorted; those that come and go meanwhile may be left
   // out. Empty when the cgroup has gone.
   std::vector<pid_t> processes(const CgroupRef& cgroup) const;
+  // Whether it is there; one that has gone held no process any more.
+  bool exists(const CgroupRef& cgroup) const;
   // Its directory; empty when its hierarchy is not mounted.
   std::string directory(const CgroupRef& cgroup) const;
 

@@ -80,6 +80,10 @@ TEST_F(FakeHost, FindsByDirectoryAndByPath) {
   EXPECT_EQ(by_path->id, info.st_ino);
   EXPECT_EQ(cgroups().find(base() + "/pids/a/b/").value(), *by_path);
   EXPECT_EQ(cgroups().find("/c")->hierarchy, 0U);
+  EXPECT_TRUE(cgroups().exists(*by_path));
+  CgroupRef other = *by_path;  // one that had its path before
+  ++other.id;
+  EXPECT_FALSE(cgroups().exists(other));
   // The directory says which hierarchy: no other one is taken instead.
   EXPECT_FALSE(cgroups().find(base() + "/pids/c"));
 }

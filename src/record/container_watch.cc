@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "base/clock.h"
@@ -95,9 +93,9 @@ Result<void> ContainerWatch::look() {
   bool look = false;
   for (Pending& pending : pending_) {
     // In this order: what has gone counts no more.
-    std::error_code error;
-    pending.gone = !std::filesystem::exists(cgroups_->directory(pending.cgroup), error);
-    const bool runs = recorder_->main_of(for_kernel(pending.cgroup)).has_value();
+    pending.gone = !cgroups_->exists(pending.cgroup);
+    const bool runs = recorder_->main_of(for_kernel(pending.cgroup)).has_value() ||
+                      recorder_->had_no_pair(for_kernel(pending.cgroup));
     if (runs && pending.ran == 0) pending.ran = monotonic_seconds();
     look = look || is_open(pending);
   }
@@ -134,12 +132,23 @@ std::optional<ContainerWatch::Started> ContainerWatch::next_started() {
   for (auto it = pending_.begin(); it != pending_.end(); ++it) {
     if (!it->ours) continue;
     const auto main = recorder_->main_of(for_kernel(it->cgroup));
-    if (!main) continue;
-    Started started = {std::move(it->container), std::move(it->cgroup), *main};
+    if (!main && !recorder_->had_no_pair(for_kernel(it->cgroup))) continue;
+    Started started = {std::move(it->container), std::move(it->cgroup), main};
     pending_.erase(it);
     return started;
   }
   return std::nullopt;
+}
+
+Result<void> ContainerWatch::stop() {
+  recorder_->stop_watching();
+  for (const EbpfRecorder::NewCgroup& made : recorder_->drain()) {
+    TRY(recorder_->release(made.cgroup));
+  }
+  for (const Pending& pending : std::exchange(pending_, {})) {
+    TRY(recorder_->release(for_kernel(pending.cgroup)));
+  }
+  return {};
 }
 
 }  // namespace whittle::record

@@ -4,7 +4,7 @@
 //   TRY_ASSIGN(ContainerWatch watch, ContainerWatch::start(recorder, cgroups, "web"));
 //   ... each time that recorder.events_fd() is readable, and every few milliseconds:
 //   TRY(watch.look());
-//   if (auto started = watch.next_started()) ...   // it counts for started->main from now on
+//   if (auto started = watch.next_started()) ...   // it counts for started->main
 #pragma once
 
 #include <optional>
@@ -34,10 +34,15 @@ class ContainerWatch {
   struct Started {
     host::Container container;  // without a pid as long as its runtime's state is not there
     host::CgroupRef cgroup;
-    EbpfRecorder::Source main = 0;
+    // nullopt: it ran when so many others had started whose names were not known yet that no source
+    // was free, and nothing of it was counted.
+    std::optional<EbpfRecorder::Source> main;
   };
   // A container of that name of which something counts; each once.
   std::optional<Started> next_started();
+
+  // No further one is waited for: the cgroups of others are dropped.
+  Result<void> stop();
 
   // The container that is alone in the cgroup, from its runtime's state; nullopt: not there yet, or
   // no more.

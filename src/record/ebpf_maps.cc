@@ -247,6 +247,7 @@ Result<void> clear_source(const EbpfMaps& maps, std::uint32_t source) {
   const auto ours = [&](std::uint32_t cell) { return cell / RECORDER_SLOTS == source; };
   for (std::uint32_t slot = 0; slot < RECORDER_SLOTS; ++slot) {
     const std::uint32_t cell = source * RECORDER_SLOTS + slot;
+    if (maps.control->met[cell] == 0) continue;  // it has counted nothing
     if (bpf_map_update_elem(maps.totals, &cell, nothing.data(), BPF_ANY) != 0) {
       return errno_error(ErrorKind::kEnvironment, "eBPF: cannot clear the counts", errno);
     }

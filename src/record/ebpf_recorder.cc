@@ -386,13 +386,22 @@ Result<std::uint64_t> EbpfRecorder::add_tree(pid_t pid, Source source) {
   return mark_tasks();
 }
 
+namespace {
+
+void follow_hierarchy(recorder_control& control, std::uint32_t hierarchy) {
+  control.cgroup_hierarchy = hierarchy;
+  __atomic_store_n(&control.by_cgroup, 1, __ATOMIC_RELEASE);
+}
+
+}  // namespace
+
 Result<void> EbpfRecorder::follow_cgroup(Cgroup cgroup, Source main, Source exec) {
   const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
   const recorder_followed value = {main, exec};
   if (bpf_map_update_elem(state_->maps.cgroups, &key, &value, BPF_ANY) != 0) {
     return errno_error(ErrorKind::kEnvironment, "eBPF: cannot follow the cgroup", errno);
   }
-  if (cgroup.hierarchy == 0) state_->maps.control->v2_followed = 1;
+  follow_hierarchy(*state_->maps.control, cgroup.hierarchy);
   return {};
 }
 
@@ -410,10 +419,6 @@ Result<std::uint64_t> EbpfRecorder::add_cgroup_tasks(Cgroup cgroup, pid_t init, 
   return marked;
 }
 
-bool EbpfRecorder::rescan_wanted() {
-  return __atomic_exchange_n(&state_->maps.control->rescan, 0, __ATOMIC_ACQ_REL) != 0;
-}
-
 Result<void> EbpfRecorder::watch_new_cgroups(std::uint32_t hierarchy,
                                              std::span<const Source> mains) {
   recorder_control& control = *state_->maps.control;
@@ -421,8 +426,7 @@ Result<void> EbpfRecorder::watch_new_cgroups(std::uint32_t hierarchy,
     if (main + 1 >= state_->sources) return bug("a source that Options::sources does not have");
     control.trial[main] = 1;
   }
-  control.watch_hierarchy = hierarchy;
-  if (hierarchy == 0) control.v2_followed = 1;
+  follow_hierarchy(control, hierarchy);
   __atomic_store_n(&control.watch, 1, __ATOMIC_RELEASE);
   return {};
 }
@@ -431,19 +435,29 @@ void EbpfRecorder::stop_watching() {
   __atomic_store_n(&state_->maps.control->watch, 0, __ATOMIC_RELEASE);
 }
 
-std::optional<EbpfRecorder::Source> EbpfRecorder::main_of(Cgroup cgroup) const {
+// As the kernel side has it: a source, RECORDER_UNDECIDED or RECORDER_NO_PAIR.
+std::uint32_t EbpfRecorder::value_of_main(Cgroup cgroup) const {
   const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
-  recorder_followed value = {};
-  if (bpf_map_lookup_elem(state_->maps.cgroups, &key, &value) != 0) return std::nullopt;
-  if (value.main == RECORDER_UNDECIDED) return std::nullopt;
+  recorder_followed value = {RECORDER_UNDECIDED, RECORDER_UNDECIDED};
+  bpf_map_lookup_elem(state_->maps.cgroups, &key, &value);
   return value.main;
+}
+
+std::optional<EbpfRecorder::Source> EbpfRecorder::main_of(Cgroup cgroup) const {
+  const std::uint32_t main = value_of_main(cgroup);
+  if (main >= RECORDER_SOURCES) return std::nullopt;
+  return main;
+}
+
+bool EbpfRecorder::had_no_pair(Cgroup cgroup) const {
+  return value_of_main(cgroup) == RECORDER_NO_PAIR;
 }
 
 Result<void> EbpfRecorder::release(Cgroup cgroup) {
   const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
   recorder_followed value = {};
   if (bpf_map_lookup_and_delete_elem(state_->maps.cgroups, &key, &value) != 0) return {};
-  if (value.main == RECORDER_UNDECIDED) return {};
+  if (value.main >= RECORDER_SOURCES) return {};
   recorder_control& control = *state_->maps.control;
   for (const Source source : {value.main, value.main + 1}) {
     control.mark = RECORDER_MARK_CLEAR;

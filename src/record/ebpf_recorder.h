@@ -112,23 +112,24 @@ class EbpfRecorder {
   // Follows a running process, its threads and all its descendants, at once. How many tasks.
   Result<std::uint64_t> add_tree(pid_t pid, Source source = 0);
 
+  // All cgroups that a recorder follows or watches are of one hierarchy.
   // Follows what enters the cgroup or one below it from now on: until something has started a
   // program there on `main`, later on `exec`. A task that enters counts from its first execve on,
   // or from the moment a filter is in force; one that leaves counts no more.
   Result<void> follow_cgroup(Cgroup cgroup, Source main, Source exec);
   // Follows what is in the cgroup already: descendants of `init` on `main`, others on `exec`. How
-  // many tasks. To be repeated when rescan_wanted().
+  // many tasks.
   Result<std::uint64_t> add_cgroup_tasks(Cgroup cgroup, pid_t init, Source main, Source exec);
-  // True once after a process with several threads has entered a cgroup that is followed.
-  bool rescan_wanted();
 
   // From now on each new cgroup of the hierarchy is followed on trial; drain() tells of it. When a
   // task of it begins to count it takes a free pair of sources (main, main + 1) of those given by
-  // their mains. The user keeps it, or drops it with release(). No free pair: lost "cgroups".
+  // their mains. The user keeps it, or drops it with release().
   Result<void> watch_new_cgroups(std::uint32_t hierarchy, std::span<const Source> mains);
   void stop_watching();
   // The pair that a cgroup on trial has taken, by its main; nullopt: nothing counts there yet.
   std::optional<Source> main_of(Cgroup cgroup) const;
+  // Whether something ran there and could not be counted, for want of a free pair.
+  bool had_no_pair(Cgroup cgroup) const;
   // Follows the cgroup no more, forgets what its pair of sources counted, and frees the pair.
   Result<void> release(Cgroup cgroup);
 
@@ -156,6 +157,7 @@ class EbpfRecorder {
   struct State;
   explicit EbpfRecorder(std::unique_ptr<State> state);
   Result<std::uint64_t> mark_tasks();
+  std::uint32_t value_of_main(Cgroup cgroup) const;
   std::unique_ptr<State> state_;
 };
 

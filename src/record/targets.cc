@@ -115,10 +115,10 @@ class TargetRecording {
   }
 
   Result<void> record_cgroup() {
-    TRY_ASSIGN(const host::Cgroups cgroups, host::Cgroups::of_host());
+    TRY_ASSIGN(cgroups_, host::Cgroups::of_host());
     Life life;
-    TRY_ASSIGN(life.cgroup, cgroups.find(target_.name));
-    const std::vector<pid_t> inside = cgroups.processes(life.cgroup);
+    TRY_ASSIGN(life.cgroup, cgroups_->find(target_.name));
+    const std::vector<pid_t> inside = cgroups_->processes(life.cgroup);
     if (std::find(inside.begin(), inside.end(), ::getpid()) != inside.end()) {
       return input_error("whittle itself is in this cgroup", printable(target_.name));
     }
@@ -172,8 +172,11 @@ class TargetRecording {
     while (true) {
       TRY(turn(life, kPollMilliseconds));
       seen = seen || recorder_->started(life.main);  // before: it may start in between
+      const bool gone = life.cgroup.id != 0 && !cgroups_->exists(life.cgroup);
       const bool lives = is_alive(life);
       seen = seen || lives;
+      if (gone && seen && lives) std::fprintf(stderr, "DEBUG gone live %lu %lu\n", recorder_->live(life.main), recorder_->live(life.main+1));
+      if (gone && seen) return {};
       if ((seen && !lives) || session_->stop_requested()) return {};
     }
   }
@@ -192,12 +195,6 @@ class TargetRecording {
       recorder_->drain();
     }
     identify(life);
-    // A process with several threads has entered: the kernel names only one of them.
-    if (life.cgroup.id != 0 && recorder_->rescan_wanted()) {
-      const pid_t first = life.container ? life.container->pid : 0;
-      TRY(recorder_->add_cgroup_tasks(for_kernel(life.cgroup), first, life.main,
-                                      life.main + (life.has_exec ? 1 : 0)));
-    }
     if (monotonic_seconds() < next_checkpoint_) return {};
     next_checkpoint_ = monotonic_seconds() + kCheckpointSeconds;
     Life so_far = life;
@@ -208,6 +205,16 @@ class TargetRecording {
     add_runs(so_far, runs);
     target_.checkpoint(runs, session_->phase());
     return {};
+  }
+
+  // A container that has run, and of which nothing was counted.
+  Result<void> add_uncounted(Life& life) {
+    begin(life, {});
+    life.run.lost["cgroups"] = 1;
+    life.run.notes.emplace_back(
+        "nothing of it was recorded: too many containers started at the same time");
+    runs_.push_back(life.run);
+    return recorder_->release(for_kernel(life.cgroup));
   }
 
   // Takes the runtime's word for what it is, as soon as that is there, and its filter.
@@ -369,8 +376,8 @@ class TargetRecording {
     while (lives < target_.lives && SignalCatcher::caught() == 0) {
       TRY_ASSIGN(auto started, next_started(began));
       if (!started) break;
+      if (++lives == target_.lives) TRY(watch_->stop());
       TRY(record_started(*std::move(started)));
-      ++lives;
     }
     if (lives != 0) return {};
     return input_error(format("no container {} has started", printable(target_.name)), {},
@@ -393,7 +400,8 @@ class TargetRecording {
     Life life;
     life.container = std::move(started.container);
     life.cgroup = std::move(started.cgroup);
-    life.main = started.main;
+    if (!started.main) return add_uncounted(life);
+    life.main = *started.main;
     life.has_exec = true;
     life.started = true;
     begin(life, {});
