@@ -38,6 +38,18 @@ static __always_inline bool is_filtered(void)
 	return bpf_get_current_task_btf()->seccomp.filter_count.counter > 0;
 }
 
+/*
+ * Whether this occurrence is kept with all arguments. A function of its own, so that the bound of `cell`
+ * stays in a register: Linux 6.1's verifier forgets it when the number is spilled to the stack.
+ */
+static __noinline bool shows_all(__u32 cell)
+{
+	if (cell >= RECORDER_CELLS || control.shown[cell] >= RECORDER_SHOWN)
+		return false;
+	__sync_fetch_and_add(&control.shown[cell], 1);
+	return true;
+}
+
 static __always_inline void judge(const __u64 arguments[6], __u32 source, __u32 cell, struct call call,
 				  long result, __u8 how, __u8 wanted, __u32 phase)
 {
@@ -45,9 +57,7 @@ static __always_inline void judge(const __u64 arguments[6], __u32 source, __u32 
 		if (!may_be_an_answer(call, result) || !is_filtered())
 			return;
 		wanted = ALL_ARGUMENTS;
-	} else if (how == RECORDER_JUDGE_REFUSED && cell < RECORDER_CELLS &&
-		   control.shown[cell] < RECORDER_SHOWN) {
-		__sync_fetch_and_add(&control.shown[cell], 1);
+	} else if (how == RECORDER_JUDGE_REFUSED && shows_all(cell)) {
 		wanted = ALL_ARGUMENTS;
 	}
 	keep_for_judgement(arguments, source, call, result, wanted, phase);

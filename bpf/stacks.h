@@ -58,8 +58,8 @@ static __noinline int take_stack(void *ctx, __u32 cell, __u32 spec, const struct
 	return 0;
 }
 
-/* The stack of the first call of a cell, whatever its arguments. */
-static __always_inline void take_first_stack(void *ctx, __u32 cell)
+/* The stack of the first call of a cell, whatever its arguments. Not inlined: see shows_all(). */
+static __noinline void take_first_stack(void *ctx, __u32 cell)
 {
 	if (cell >= RECORDER_CELLS || control.met[cell])
 		return;

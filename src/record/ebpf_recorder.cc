@@ -195,7 +195,8 @@ bool use_prepare_exec() {
 }
 
 tl::unexpected<Error> libbpf_error(const char* what, int error) {
-  const bool denied = error == EPERM || error == EACCES;
+  // EACCES is the verifier's own answer.
+  const bool denied = error == EPERM;
   return environment_error(
       format("eBPF: {}: {}", what, std::strerror(error)), {},
       denied ? "recording by eBPF needs CAP_BPF and CAP_PERFMON: run as root, or use "
