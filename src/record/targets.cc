@@ -175,7 +175,6 @@ class TargetRecording {
       const bool gone = life.cgroup.id != 0 && !cgroups_->exists(life.cgroup);
       const bool lives = is_alive(life);
       seen = seen || lives;
-      if (gone && seen && lives) std::fprintf(stderr, "DEBUG gone live %lu %lu\n", recorder_->live(life.main), recorder_->live(life.main+1));
       if (gone && seen) return {};
       if ((seen && !lives) || session_->stop_requested()) return {};
     }
