@@ -1,12 +1,17 @@
-# The program that tries the attack steps (src/trial/probe_program.c), as part of the binary. It is C
-# without a library, whatever the build type: no call in it may come from anywhere but its source.
-add_executable(whittle_probe ${CMAKE_SOURCE_DIR}/src/trial/probe_program.c)
-target_compile_options(whittle_probe PRIVATE -O1 -ffreestanding -fno-stack-protector -fno-pie
-                       -fno-sanitize=all -U_FORTIFY_SOURCE
-                       $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>)
-target_link_options(whittle_probe PRIVATE -static -nostdlib -fno-sanitize=all
-                    -Wl,--build-id=none -s)
-set(WHITTLE_PROBE_PROGRAM ${CMAKE_BINARY_DIR}/whittle_probe)
-set_target_properties(whittle_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-whittle_embed(whittle_trial probe_program ${WHITTLE_PROBE_PROGRAM})
-add_dependencies(whittle_trial whittle_probe)
+# whittle_program(NAME SOURCE ROOM SYMBOL): a C program without a library as part of the binary,
+# whatever the build type: no call in it may come from anywhere but its source.
+function(whittle_program name source room symbol)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/${source})
+  target_compile_options(${name} PRIVATE -O1 -ffreestanding -fno-stack-protector -fno-pie
+                         -fno-sanitize=all -U_FORTIFY_SOURCE
+                         $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>)
+  target_link_options(${name} PRIVATE -static -nostdlib -fno-sanitize=all
+                      -Wl,--build-id=none -s)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  whittle_embed(${room} ${symbol} ${CMAKE_BINARY_DIR}/${name})
+  add_dependencies(${room} ${name})
+endfunction()
+
+# The attack steps, and the process of a container that is started to be looked at.
+whittle_program(whittle_probe src/trial/probe_program.c whittle_trial probe_program)
+whittle_program(whittle_pause src/host/pause_program.c whittle_host pause_program)

@@ -3,11 +3,11 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 
 #include "base/file_system.h"
 #include "base/text.h"
+#include "host/capabilities.h"
 
 namespace whittle::cli {
 
@@ -15,20 +15,6 @@ namespace {
 
 constexpr std::string_view kBaselinePrefix = "baseline:";
 constexpr std::size_t kMostProfileBytes = 64U << 20U;
-
-// include/uapi/linux/capability.h
-// clang-format off
-const std::array<std::string, 41> kCapabilities = {
-    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID",
-    "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG",
-    "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE"};
-// clang-format on
 
 Result<std::set<std::string>> read_caps(const std::string& list) {
   std::set<std::string> caps;
@@ -43,8 +29,9 @@ Result<std::set<std::string>> read_caps(const std::string& list) {
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     if (!name.starts_with("CAP_")) name.insert(0, "CAP_");
-    if (std::find(kCapabilities.begin(), kCapabilities.end(), name) == kCapabilities.end()) {
-      const auto near = nearest(name, kCapabilities);
+    if (std::find(host::kCapabilities.begin(), host::kCapabilities.end(), name) ==
+        host::kCapabilities.end()) {
+      const auto near = nearest(name, host::kCapabilities);
       return input_error(format("--caps: unknown capability \"{}\"", printable(word)), {},
                          near ? format("did you mean {}?", *near)
                               : "write them as in --caps docker,CAP_SYS_ADMIN");

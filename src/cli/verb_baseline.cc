@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/load_profile.h"
 #include "cli/output.h"
+#include "cli/verb_baseline_capture.h"
 #include "cli/verbs_list.h"
 #include "profile/baseline.h"
 
@@ -133,6 +134,7 @@ Result<int> run_baseline(const Arguments& arguments) {
   const std::vector<std::string>& operands = arguments.operands();
   const std::string& what = operands.at(0);
   if (what == "list") return list(arguments);
+  if (what == "capture") return capture_baseline(arguments);
   if (what == "show") {
     TRY_ASSIGN(const profile::Setting setting, setting_of(arguments));
     if (operands.size() == 2) return show(arguments, setting);
@@ -140,9 +142,11 @@ Result<int> run_baseline(const Arguments& arguments) {
                        format("write one that `whittle baseline list` prints, such as {}",
                               profile::default_baseline_id()));
   }
-  return input_error(format("baseline: unknown argument \"{}\"", printable(what)), {},
-                     "write `whittle baseline list` or `whittle baseline show ID`; to compare two, "
-                     "`whittle diff baseline:ID baseline:ID`");
+  return input_error(
+      format("baseline: unknown argument \"{}\"", printable(what)), {},
+      "write `whittle baseline list`, `whittle baseline show ID` or `whittle baseline "
+      "capture`; to compare two, "
+      "`whittle diff baseline:ID baseline:ID`");
 }
 
 }  // namespace
@@ -151,7 +155,9 @@ const Verb& baseline_verb() {
   static const Verb verb = {
       .name = "baseline",
       .summary = "the default profiles of container runtimes, version by version",
-      .synopsis = "list [RUNTIME] [--all] | show ID [--arch A] [--caps LIST] [--kernel V]",
+      .synopsis =
+          "list [RUNTIME] [--all] | show ID [--arch A] [--caps LIST] [--kernel V] | "
+          "capture [--runtime NAME] [-o FILE]",
       .description =
           "`baseline list` prints the releases of Docker, containerd, Podman and CRI-O that "
           "changed "
@@ -166,20 +172,36 @@ const Verb& baseline_verb() {
           "say something else. Most releases change nothing: then a note names the one that did "
           "last. "
           "What a release brings that is newer than the known ones is not guessed.\n\n"
+          "`baseline capture` starts a container with the runtime that is installed here, without "
+          "a "
+          "profile, reads the filter back that it runs under, says which known default that is or "
+          "how it differs, and writes it to FILE, so that it can be told later that an upgrade "
+          "changed it. No image is needed. Docker and containerd are asked through `docker` and "
+          "`ctr`: DOCKER_HOST and CONTAINERD_ADDRESS count. With --container a container that runs "
+          "already is read instead, as for CRI-O. Reading a filter needs CAP_SYS_ADMIN. The exit "
+          "status is 0 when it is the known default of its own version, and 1 when not.\n\n"
           "Wherever a command takes a profile, baseline:ID does as well: "
           "`whittle diff baseline:A baseline:B` compares two exactly.",
       .examples = {"whittle baseline list docker",
                    "whittle baseline show docker@29.4.3 > docker.profile.json",
-                   "whittle baseline show podman --caps docker,SYS_ADMIN --arch aarch64"},
+                   "whittle baseline show podman --caps docker,SYS_ADMIN --arch aarch64",
+                   "whittle baseline capture --runtime podman"},
       .options =
           {{"--arch", 0, "ARCH", "the architecture of the host: x86_64 or aarch64"},
            {"--caps", 0, "LIST",
             "the container's capabilities, as in CHOWN,KILL; docker: its default ones; none"},
            {"--kernel", 0, "VERSION", "the kernel of the host, as in 6.18"},
            {"--all", 0, "", "list every known release, one id a line"},
+           {"--runtime", 0, "NAME",
+            "whose default to capture: podman, docker or containerd; the only one installed when "
+            "not given"},
+           {"--container", 0, "ID", "capture the filter of this running container"},
+           {"--version", 0, "VERSION", "with --container: the version of its manager"},
+           {"--output", 'o', "FILE",
+            "where to write what was captured (RUNTIME@VERSION.captured.json)"},
            {"--json", 0, "",
             "print JSON: the list with its changes, or the profile in its setting"}},
-      .operand = "list or show",
+      .operand = "list, show or capture",
       .least_operands = 1,
       .most_operands = 2,
       .run = run_baseline,
