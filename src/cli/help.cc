@@ -118,7 +118,7 @@ constexpr Offer kOptionWords[] = {
 };
 
 constexpr Offer kOperandWords[] = {
-    {"list or show", "list show"},
+    {"list, show or capture", "list show capture"},
     {"NAME|NR", ""},
 };
 

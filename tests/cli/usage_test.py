@@ -109,7 +109,7 @@ assert complete("record", "--backend", "=", "pt") == ["ptrace"]
 assert complete("record", "--backend", "=") == ["auto", "ebpf", "ptrace"]
 assert complete("eval", "p.json", "openat", "--arch", "aa") == ["aarch64"]
 assert complete("generate", "--allow", "unsh") == ["unshare"]
-assert complete("baseline", "") == ["list", "show"]
+assert complete("baseline", "") == ["list", "show", "capture"]
 assert complete("syscall", "clone") == ["clone", "clone3"]
 # Every option that takes a value has something to offer, or files.
 for verb in VERBS:
