@@ -176,6 +176,7 @@ Result<void> Tracer::attach_tree() {
     }
   }
   if (tasks_.empty()) return input_error(format("process {} has ended", first_));
+  if (options_.attached) options_.attached(tasks_.size());
   return {};
 }
 

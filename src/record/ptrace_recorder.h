@@ -38,6 +38,8 @@ struct PtraceOptions {
   std::function<std::string()> phase;
   // About once a second: what is known so far, calls under way included; `complete` is false.
   std::function<void(const evidence::Run&)> checkpoint;
+  // record_ptrace_tree: once all tasks of the tree are attached to, with their number.
+  std::function<void(std::size_t)> attached;
   // Whether a filter in force refused a call. Asked about calls that returned an error, their
   // own number, or nothing because the task died.
   // It then also fills in looked_at and comm.

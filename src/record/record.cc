@@ -11,15 +11,14 @@
 #include "base/clock.h"
 #include "base/file_system.h"
 #include "base/text.h"
-#include "filter/decide.h"
 #include "host/kernel.h"
 #include "host/launch.h"
 #include "record/ebpf_recorder.h"
 #include "record/orphans.h"
 #include "record/ptrace_recorder.h"
+#include "record/ptrace_run.h"
 #include "record/refusals.h"
 #include "record/session.h"
-#include "record/stopped_task.h"
 
 namespace whittle::record {
 
@@ -158,56 +157,14 @@ class EbpfRecording {
   double killed_at_ = 0;  // likewise SIGKILL
 };
 
-// Which arguments of a call the filter looks at.
-class LookedAt {
- public:
-  std::uint8_t of(const filter::Program& filter, syscalls::Arch arch, std::uint32_t nr) {
-    const auto [found, fresh] = known_.try_emplace({arch, nr}, std::uint8_t{0x3f});
-    if (!fresh) return found->second;
-    const filter::Decision decision = filter::decide(filter, arch, nr);
-    if (decision.decided) found->second = decision.arguments;
-    return found->second;
-  }
-
- private:
-  std::map<std::pair<syscalls::Arch, std::uint32_t>, std::uint8_t> known_;
-};
-
 Result<evidence::Run> record_by_ptrace(const RecordSpec& spec, Session& session,
                                        evidence::Run run) {
   TRY_ASSIGN(host::Launched child, launch_command(spec, session, run));
   session.start();
-  const auto complete_identity = [&run](evidence::Run& recorded) {
-    recorded.id = run.id;
-    recorded.under = run.under;
-    recorded.command = run.command;
-    recorded.notes.insert(recorded.notes.begin(), run.notes.begin(), run.notes.end());
-  };
-  PtraceOptions options;
-  options.stop_requested = [&session] { return session.stop_requested(); };
-  options.kill_requested = [&session] { return session.kill_requested(); };
-  options.stop_signal = spec.stop_signal;
-  options.stacks = spec.stacks;
-  options.phase = [&session] { return session.phase(); };
-  options.checkpoint = [&](const evidence::Run& so_far) {
-    evidence::Run checkpoint = so_far;
-    complete_identity(checkpoint);
-    session.checkpoint(checkpoint);
-  };
-  if (spec.filter) {
-    options.refused = [&spec, looked_at = LookedAt()](Call& call) mutable {
-      JudgedCall judged = judged_call(call);
-      if (!was_refused(*spec.filter, judged)) return false;
-      call.looked_at = looked_at.of(*spec.filter, call.arch, call.nr);
-      call.comm = comm_of(call.task);
-      judged.comm = call.comm;
-      if (spec.refused) spec.refused(judged);
-      return true;
-    };
-  }
-  TRY_ASSIGN(evidence::Run recorded, record_ptrace(std::move(child), options));
-  complete_identity(recorded);
-  return recorded;
+  std::vector<filter::Program> filters;
+  if (spec.filter) filters.push_back(*spec.filter);
+  PtraceRun recording(spec, session, std::move(run), std::move(filters));
+  return recording.finish(record_ptrace(std::move(child), recording.options()));
 }
 
 }  // namespace

@@ -14,6 +14,8 @@
 #include "host/containers.h"
 #include "record/container_watch.h"
 #include "record/ebpf_recorder.h"
+#include "record/ptrace_recorder.h"
+#include "record/ptrace_run.h"
 #include "record/refusals.h"
 #include "record/session.h"
 #include "record/signals.h"
@@ -26,6 +28,10 @@ using Source = EbpfRecorder::Source;
 
 constexpr int kPollMilliseconds = 50;
 constexpr double kCheckpointSeconds = 1;
+constexpr const char* kLateNote =
+    "it ran already when the recording began: what it did before is not known";
+
+using Filters = std::vector<filter::Program>;
 
 EbpfRecorder::Cgroup for_kernel(const host::CgroupRef& ref) { return {ref.hierarchy, ref.id}; }
 
@@ -91,6 +97,7 @@ class TargetRecording {
     EbpfRecorder::Options options;
     options.sources = sources;
     options.targets = true;
+    options.stacks = spec_.stacks;
     TRY_ASSIGN(EbpfRecorder recorder, EbpfRecorder::open(options));
     recorder_.emplace(std::move(recorder));
     return {};
@@ -98,6 +105,9 @@ class TargetRecording {
 
   Result<void> record_process() {
     if (target_.pid == ::getpid()) return input_error("that is whittle itself");
+    if (choose_backend(spec_.backend).backend == Backend::kPtrace) {
+      return record_process_by_ptrace();
+    }
     Life life;
     life.late = true;
     read_filters(life, target_.pid);
@@ -112,6 +122,34 @@ class TargetRecording {
     attached(format("recording process {}: {}", target_.pid, plural(tasks, "task")));
     TRY(follow(life));
     return finish(life);
+  }
+
+  Result<void> record_process_by_ptrace() {
+    Life life;
+    read_filters(life, target_.pid);
+    begin(life, command_line(target_.pid));
+    if (!life.filters) {
+      life.run.notes.emplace_back(
+          "its filter could not be read: calls that it refused count as needed");
+    }
+    life.run.notes.emplace_back(kLateNote);
+    PtraceRun recording(spec_, *session_, life.run, life.filters.value_or(Filters()));
+    recording.options().attached = [this](std::size_t tasks) {
+      attached(format("recording process {} by ptrace: {}", target_.pid, plural(tasks, "task")));
+    };
+    if (target_.checkpoint) {
+      recording.options().checkpoint = [this, &life](const evidence::Run& so_far) {
+        evidence::Run run = so_far;
+        run.id = life.run.id;
+        session_->checkpoint(run);
+        target_.checkpoint(std::vector<evidence::Run>{run}, session_->phase());
+      };
+    }
+    TRY_ASSIGN(life.run, recording.finish(record_ptrace_tree(target_.pid, recording.options())));
+    session_->finish();
+    for (std::string& note : session_->notes()) life.run.notes.push_back(std::move(note));
+    runs_.push_back(std::move(life.run));
+    return {};
   }
 
   Result<void> record_cgroup() {
@@ -328,8 +366,7 @@ class TargetRecording {
     TRY(take(life));
     for (evidence::Run* run : {&life.run, &life.exec_run}) {
       if (life.late) {
-        run->notes.emplace_back(
-            "it ran already when the recording began: what it did before is not known");
+        run->notes.emplace_back(kLateNote);
       }
       const auto lost = run->lost.find("refusals");
       if (lost != run->lost.end() && lost->second != 0) {
@@ -436,7 +473,7 @@ std::string target_name(const Target& target) {
 }
 
 Result<std::vector<evidence::Run>> record_target(const Target& target, const RecordSpec& spec) {
-  if (spec.backend == Backend::kPtrace) {
+  if (spec.backend == Backend::kPtrace && target.kind != Target::Kind::kProcess) {
     return input_error("a cgroup or a container is recorded by eBPF only", {},
                        "leave --backend ptrace out");
   }
