@@ -1,6 +1,6 @@
 # The commands of README.md. Each works on a fresh Debian 12; `make deps` needs root when packages
 # are missing, the rest runs as anybody (what needs root says so).
-.PHONY: all deps demo test test-kernels check-all check-many check-asan check-tsan check-fuzz bench install
+.PHONY: all deps demo test test-kernels check-all check-many check-long check-asan check-tsan check-fuzz bench install
 .PHONY: format tidy clean
 
 JOBS ?= $(shell nproc)
@@ -30,12 +30,12 @@ test: deps
 	tools/check-format
 	cmake --preset ci >/dev/null
 	cmake --build --preset ci -j $(JOBS)
-	ctest --test-dir $(BUILD)/ci --output-on-failure --no-tests=error
+	ctest --test-dir $(BUILD)/ci --output-on-failure --no-tests=error -LE long
 
 # What CI has no time for, too: clang-tidy, the tests under the sanitizers, fuzzers, another kernel.
 # Stops at the first part that fails.
 check-all:
-	@times=; for part in test check-many tidy check-asan check-tsan check-fuzz test-kernels; do \
+	@times=; for part in test check-many check-long tidy check-asan check-tsan check-fuzz test-kernels; do \
 	  start=$$(date +%s); \
 	  $(MAKE) $$part || { echo "check-all: $$part failed" >&2; exit 1; }; \
 	  times="$$times, $$part $$(($$(date +%s) - start)) s"; \
@@ -49,12 +49,20 @@ check-many: deps
 	WHITTLE_RULE_SETS=20000 WHITTLE_KERNEL_PROFILES=1000 $(BUILD)/ci/tests/whittle_filter_test \
 	  --gtest_filter='Faithful.*:Kernel.*'
 
+# The live tests at their full length: every server watched twice, 10^8 calls, a minute of containers.
+check-long: deps
+	@tools/install-dependencies long bench
+	cmake --preset ci >/dev/null
+	cmake --build --preset ci -j $(JOBS)
+	WHITTLE_ALL=1 WHITTLE_ATTRIBUTION_SECONDS=60 ctest --test-dir $(BUILD)/ci --output-on-failure \
+	  --no-tests=error -R '^long\.|live\.(same_run|no_loss|attribution)_test'
+
 # The same tests as `make test`, in binaries that watch their memory (asan, with undefined
 # behaviour) or their threads (tsan).
 check-asan check-tsan: check-%: deps
 	cmake --preset $* >/dev/null
 	cmake --build --preset $* -j $(JOBS)
-	ctest --test-dir $(BUILD)/$* --output-on-failure --no-tests=error
+	ctest --test-dir $(BUILD)/$* --output-on-failure --no-tests=error -LE long
 
 check-fuzz: deps
 	cmake --preset fuzz >/dev/null
@@ -74,6 +82,7 @@ tidy: deps
 	tools/check-tidy $(BUILD)/tidy $(JOBS)
 
 bench: deps all
+	@tools/install-dependencies bench
 	bench/run $(BUILD)/release/whittle
 
 format:
