@@ -207,7 +207,7 @@ const Verb& record_verb() {
           "health checks). With --wait it is recorded from its first call on: start whittle, then "
           "the container. --pid and --cgroup record what runs already, or will run in a cgroup. "
           "What a target did before it was recorded is lost, and makes the evidence incomplete. "
-          "None of them is stopped at the end. They need eBPF.\n\n"
+          "None of them is stopped at the end. A cgroup or a container needs eBPF.\n\n"
           "Exit status: 0 when the evidence is complete, whatever CMD did (its status is in the "
           "evidence), 1 when something was lost, 2 for bad usage or a command that cannot be run, "
           "3 when the machine lacks something.",
