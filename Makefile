@@ -51,7 +51,7 @@ check-many: deps
 
 # The live tests at their full length: every server watched twice, 10^8 calls, a minute of containers.
 check-long: deps
-	@tools/install-dependencies long bench
+	@tools/install-dependencies bench
 	cmake --preset ci >/dev/null
 	cmake --build --preset ci -j $(JOBS)
 	WHITTLE_ALL=1 WHITTLE_ATTRIBUTION_SECONDS=60 ctest --test-dir $(BUILD)/ci --output-on-failure \

@@ -78,6 +78,8 @@ struct css_set {
 };
 
 struct signal_struct {
+	unsigned int flags;
+	int group_exit_code;
 	int nr_threads;
 };
 

@@ -36,6 +36,7 @@
 #define AT_EMPTY_PATH 0x1000 /* include/uapi/linux/fcntl.h */
 #define SIGSTOP 19
 #define SIGSYS 31
+#define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
 
 struct recorder_control control; /* alone in .bss, mapped by the user side */
 
@@ -195,12 +196,6 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 		keep_arguments(ctx, arguments, cell, how);
 	if (how->judge == RECORDER_NO_JUDGE)
 		return 0;
-	if ((__u32)result == filter_nr(call)) {
-		struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
-
-		if (state)
-			state->returned_number = filter_nr(call) + 1;
-	}
 	judge(arguments, source, cell, call, result, how->judge, how->judge_arguments, phase);
 	return 0;
 }
@@ -340,6 +335,21 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/*
+ * Whether a filter has killed this thread and no other: then it goes from the call to its end without
+ * sys_exit (kernel/seccomp.c: do_exit()). One that is killed with its process is sent SIGSYS, and has been
+ * there, with its number as the result.
+ */
+static __always_inline bool killed_alone(struct task_struct *task)
+{
+	if ((task->exit_code & 0x7f) != SIGSYS)
+		return false;
+	if (!(BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT))
+		return true;
+	/* All end, but not by that. */
+	return (BPF_CORE_READ(task, signal, group_exit_code) & 0x7f) != SIGSYS;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
@@ -352,12 +362,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	if (is_exit(call) && counts(task, state, call)) {
 		count_without_result(ctx, state, call);
-	} else if ((task->exit_code & 0x7f) == SIGSYS && call.nr != ~0U && counts(task, state, call) &&
-		   state->returned_number != filter_nr(call) + 1) {
-		/*
-		 * A thread that a filter kills alone ends here, without sys_exit. One that is killed with its
-		 * process has been there, and got its number as the result.
-		 */
+	} else if (killed_alone(task) && call.nr != ~0U && counts(task, state, call)) {
 		__u64 arguments[6];
 
 		read_arguments(regs, call.abi, arguments);

@@ -128,7 +128,6 @@ struct recorder_task {
 	__u32 exec_abi; /* of the execve under way, where the kernel has no sched_prepare_exec */
 	__u32 exec_nr;
 	__u32 exec_anew; /* and whether it runs a program from a descriptor */
-	__u32 returned_number; /* the last judged call that returned its own number, plus one */
 };
 
 /*
