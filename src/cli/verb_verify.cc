@@ -40,6 +40,17 @@ json::Value denials_json(const std::vector<trial::Denial>& denials) {
   return out;
 }
 
+json::Value undecided_json(const std::vector<trial::Undecided>& undecided) {
+  json::Array out;
+  for (const trial::Undecided& call : undecided) {
+    json::Value item;
+    item.set("arch", syscalls::arch_name(call.arch)).set("syscall", call.syscall);
+    item.set("nr", call.nr).set("count", call.count).set("why", call.why);
+    out.push_back(std::move(item));
+  }
+  return out;
+}
+
 struct Setup {
   trial::TrialSpec spec;
   bool probes = true;
@@ -47,17 +58,23 @@ struct Setup {
 
 json::Value report_json(const Setup& setup, const trial::TrialReport& report,
                         const std::optional<trial::ProbeReport>& probes) {
-  json::Value exercise;
-  exercise.set("name", "run").set("ok", report.ok).set("detail", report.detail);
+  json::Array exercises;
+  for (const host::ExerciseResult& result : report.exercises) {
+    json::Value exercise;
+    exercise.set("name", result.name).set("ok", result.ok).set("detail", result.detail);
+    exercises.push_back(std::move(exercise));
+  }
   json::Value lost = json::Object();
   for (const auto& [kind, count] : report.run.lost) lost.set(kind, count);
   json::Value out;
   out.set("verdict", report.pass() ? "pass" : "fail");
   out.set("mode", setup.spec.mode == trial::Mode::kLog ? "log" : "enforce");
-  out.set("runtime", setup.spec.runtime);
-  out.set("exercises", json::Array{exercise});
+  const std::string& runtime = setup.spec.workload.run.runtime;
+  out.set("runtime", runtime.empty() ? "none" : runtime);
+  out.set("exercises", std::move(exercises));
   out.set("denials", denials_json(report.denials));
   out.set("fallbacks", denials_json(report.fallbacks));
+  out.set("undecided", undecided_json(report.undecided));
   out.set("probes", probes ? probe_json(*probes) : json::Value(json::Array()));
   out.set("complete", report.run.complete);
   out.set("lost", std::move(lost));
@@ -91,16 +108,23 @@ std::string fallback_lines(const std::vector<trial::Denial>& fallbacks) {
 
 std::string report_text(const Setup& setup, const trial::TrialReport& report,
                         const std::optional<trial::ProbeReport>& probes) {
-  std::string text =
-      format("{}  {} mode, {}: {}\n", report.pass() ? good("PASS") : bad("FAIL"),
-             setup.spec.mode == trial::Mode::kLog ? "log" : "enforce",
-             setup.spec.runtime == "none" ? "without a container" : "in " + setup.spec.runtime,
-             report.detail);
+  const std::string& runtime = setup.spec.workload.run.runtime;
+  std::string text = format("{}  {} mode, {}\n", report.pass() ? good("PASS") : bad("FAIL"),
+                            setup.spec.mode == trial::Mode::kLog ? "log" : "enforce",
+                            runtime.empty() ? "without a container" : "in " + runtime);
+  for (const host::ExerciseResult& result : report.exercises) {
+    text += format("{} {}: {}\n", result.ok ? "ok    " : bad("FAILED"), result.name,
+                   printable(result.detail, 2000));
+  }
   text += format("denials: {}\n", report.denials.size());
   for (const trial::Denial& denial : report.denials) text += denial_line(denial);
   if (!report.fallbacks.empty()) {
     text += "fallbacks (answered ENOSYS on purpose, the C library takes another way):\n";
     text += fallback_lines(report.fallbacks);
+  }
+  for (const trial::Undecided& call : report.undecided) {
+    text += format("undecided: {} {}, {}: {}\n", syscalls::arch_name(call.arch), call.syscall,
+                   plural(call.count, "time"), call.why);
   }
   if (probes) text += probe_summary(*probes);
   if (!report.run.complete) {
@@ -114,16 +138,19 @@ std::string report_text(const Setup& setup, const trial::TrialReport& report,
 }
 
 Result<Setup> read_setup(const Arguments& arguments) {
-  Setup setup{{arguments.command(), profile::Profile({}), {}, {}, {}, true, 0, 0, {}}, true};
+  Setup setup{{{}, profile::Profile({}), {}, {}, {}}, true};
   trial::TrialSpec& spec = setup.spec;
+  host::WorkloadRun& run = spec.workload.run;
+  run.command = arguments.command();
   const auto path = arguments.value("--profile");
   if (!path) return input_error("--profile is missing", {}, "give the profile to run under");
   TRY_ASSIGN(LoadedProfile loaded, load_document(*path, default_setting()));
   spec.profile = std::move(loaded.profile);
   spec.profile_json = std::move(loaded.document);
   if (arguments.value_or("--mode", "enforce") == "log") spec.mode = trial::Mode::kLog;
-  spec.runtime = arguments.value_or("--runtime", "none");
-  spec.no_new_privileges = arguments.value_or("--no-new-privileges", "on") == "on";
+  const std::string runtime = arguments.value_or("--runtime", "none");
+  if (runtime != "none") run.runtime = runtime;
+  run.no_new_privileges = arguments.value_or("--no-new-privileges", "on") == "on";
   if (const auto user = arguments.value("--user")) {
     const auto parts = split(*user, ':');
     const auto uid = parse_u64(parts[0]);
@@ -131,11 +158,11 @@ Result<Setup> read_setup(const Arguments& arguments) {
     if (parts.size() > 2 || !uid || !gid || *uid > 65534 || *gid > 65534) {
       return input_error("--user " + printable(*user) + ": not UID or UID:GID");
     }
-    if (spec.runtime == "none") {
+    if (run.runtime.empty()) {
       return input_error("--user is for a container", {}, "add --runtime runc or --runtime crun");
     }
-    spec.uid = static_cast<unsigned>(*uid);
-    spec.gid = static_cast<unsigned>(*gid);
+    run.uid = static_cast<unsigned>(*uid);
+    run.gid = static_cast<unsigned>(*gid);
   }
   if (const auto limit = arguments.value("--for")) {
     spec.time_limit = parse_duration(*limit);
@@ -155,11 +182,13 @@ Result<int> run_verify(const Arguments& arguments) {
   std::optional<trial::ProbeReport> probes;
   if (setup.probes && !report.filters.empty()) {
     TRY_ASSIGN(probes, trial::probe_profile(setup.spec.profile, setup.spec.profile_json,
-                                            setup.spec.runtime));
+                                            setup.spec.workload.run.runtime.empty()
+                                                ? "none"
+                                                : setup.spec.workload.run.runtime));
   }
   if (evidence_path) {
     evidence::Evidence evidence;
-    const std::string& program = setup.spec.command.at(0);
+    const std::string& program = setup.spec.workload.run.command.at(0);
     evidence.workload = program.substr(program.rfind('/') + 1);
     evidence.runs.push_back(report.run);
     TRY(write_file(*evidence_path, evidence::write(evidence)));

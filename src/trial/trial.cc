@@ -10,23 +10,20 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <map>
 #include <set>
 #include <thread>
-#include <tuple>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "filter/compile.h"
-#include "filter/decide.h"
 #include "filter/read_back.h"
 #include "host/launch.h"
 #include "host/runtime.h"
 #include "record/ebpf_recorder.h"
 #include "record/record.h"
 #include "record/refusals.h"
-#include "syscalls/table.h"
+#include "trial/judge.h"
 
 namespace whittle::trial {
 
@@ -35,58 +32,10 @@ namespace {
 using profile::Action;
 using syscalls::Arch;
 
-bool is_fallback(const profile::Profile& profile, Arch arch, const std::string& name,
-                 const filter::Arguments& args) {
-  return profile.default_verdict() != profile::Verdict{Action::kErrno, ENOSYS} &&
-         profile::documented_verdict(profile, arch, name, args) ==
-             profile::Verdict{Action::kErrno, ENOSYS};
-}
-
 filter::Flavour flavour_of(const std::string& runtime) {
   if (runtime == "runc") return filter::Flavour::kRunc;
   return runtime == "crun" ? filter::Flavour::kCrun : filter::Flavour::kNative;
 }
-
-// Sorts judged calls into denials and fallbacks.
-class Judge {
- public:
-  // In log mode the filter that is asked is not the one in force, so results say nothing.
-  Judge(const TrialSpec& spec, const std::vector<filter::Program>& filters)
-      : spec_(spec), filters_(filters) {}
-
-  void judge(const record::JudgedCall& call) {
-    const auto verdict =
-        filter::evaluate_all(filters_, filter::call(call.arch, call.nr, call.args));
-    if (!verdict || verdict->allows()) return;
-    if (spec_.mode == Mode::kEnforce && !record::answered(*verdict, call)) return;
-    Denial denial;
-    denial.arch = call.arch;
-    denial.nr = call.nr;
-    denial.syscall = syscalls::display_name(call.arch, call.nr);
-    denial.args = call.args;
-    denial.verdict = *verdict;
-    denial.comm = call.comm;
-    denial.phase = call.phase;
-    denial.count = call.count;
-    const bool fallback = is_fallback(spec_.profile, call.arch, denial.syscall, call.args);
-    auto& into = fallback ? fallbacks_ : denials_;
-    const auto key = std::tuple(denial.arch, denial.nr, denial.args, denial.comm, denial.phase);
-    const auto [found, added] = into.emplace(key, denial);
-    if (!added) found->second.count += denial.count;
-  }
-
-  void report(TrialReport& report) const {
-    for (const auto& [key, denial] : denials_) report.denials.push_back(denial);
-    for (const auto& [key, denial] : fallbacks_) report.fallbacks.push_back(denial);
-  }
-
- private:
-  using Key = std::tuple<Arch, std::uint32_t, filter::Arguments, std::string, std::string>;
-  const TrialSpec& spec_;
-  const std::vector<filter::Program>& filters_;
-  std::map<Key, Denial> denials_;
-  std::map<Key, Denial> fallbacks_;
-};
 
 constexpr double kGrace = 10;  // seconds from SIGTERM to SIGKILL
 
@@ -119,26 +68,42 @@ class ContainerCleanup {
   const host::Bundle& bundle_;
 };
 
+void take_verdicts(const Judge& judge, TrialReport& report) {
+  report.denials = judge.denials();
+  report.fallbacks = judge.fallbacks();
+  report.undecided = judge.undecided();
+}
+
+// Of a workload that has no exercises.
+host::ExerciseResult run_result(std::string detail, double seconds) {
+  host::ExerciseResult result;
+  result.name = "run";
+  result.detail = std::move(detail);
+  result.done = 1;
+  result.seconds = seconds;
+  return result;
+}
+
 // One trial followed by eBPF: natively or in a container.
 class EbpfTrial {
  public:
-  explicit EbpfTrial(const TrialSpec& spec) : spec_(spec) {}
+  explicit EbpfTrial(const TrialSpec& spec) : spec_(spec), start_(spec.workload.run) {}
 
   Result<TrialReport> run() {
     TRY_ASSIGN(const filter::Compiled expected,
-               filter::compile(spec_.profile, flavour_of(spec_.runtime)));
+               filter::compile(spec_.profile, flavour_of(start_.runtime)));
     judge_program_ = expected.program;
-    if (spec_.runtime == "none") return run_native();
-    TRY_ASSIGN(const host::Runtime runtime, host::find_runtime(spec_.runtime));
-    TRY(find_program(spec_.command.at(0)));  // the files in the container are the host's
+    if (start_.runtime.empty()) return run_native();
+    TRY_ASSIGN(const host::Runtime runtime, host::find_runtime(start_.runtime));
+    TRY(find_program(start_.command.at(0)));  // the files in the container are the host's
     host::ContainerSpec container;
-    container.argv = spec_.command;
+    container.argv = start_.command;
     container.profile_json = spec_.mode == Mode::kLog
                                  ? profile::write_oci(log_mode_profile(spec_.profile))
                                  : spec_.profile_json;
-    container.no_new_privileges = spec_.no_new_privileges;
-    container.uid = spec_.uid;
-    container.gid = spec_.gid;
+    container.no_new_privileges = start_.no_new_privileges;
+    container.uid = start_.uid.value_or(0);
+    container.gid = start_.gid.value_or(0);
     container.environment = own_environment();
     std::error_code no_directory;
     container.directory = std::filesystem::current_path(no_directory).string();
@@ -154,9 +119,9 @@ class EbpfTrial {
  private:
   Result<TrialReport> run_native() {
     host::LaunchSpec launch;
-    TRY_ASSIGN(launch.program, find_program(spec_.command.at(0)));
-    launch.argv = spec_.command;
-    launch.no_new_privileges = spec_.no_new_privileges;
+    TRY_ASSIGN(launch.program, find_program(start_.command.at(0)));
+    launch.argv = start_.command;
+    launch.no_new_privileges = start_.no_new_privileges;
     launch.output_to_stderr = true;
     launch.filter = judge_program_;
     if (spec_.mode == Mode::kLog) {
@@ -173,7 +138,7 @@ class EbpfTrial {
     recorder.judge(judged);
     recorder.stop_at_exec();
     TrialReport report;
-    report.run = record::new_run(spec_.command, "profile");
+    report.run = record::new_run(start_.command, "profile");
     report.run.source = "ebpf";
     const double start = monotonic_seconds();
     TRY_ASSIGN(host::Launched child, host::launch(launch));
@@ -235,44 +200,27 @@ class EbpfTrial {
     report.run.syscalls = std::move(snapshot.syscalls);
     report.run.lost = std::move(snapshot.lost);
     // Log mode is judged by the real profile's filter, not by the lenient one that was loaded.
-    const std::vector<filter::Program> judges = spec_.mode == Mode::kLog || report.filters.empty()
-                                                    ? std::vector<filter::Program>{judge_program_}
-                                                    : report.filters;
-    report.run.lost["unjudged"] = unjudged_calls(report, judges, judged);
-    Judge judge(spec_, judges);
-    for (const record::JudgedCall& call : snapshot.judged) judge.judge(call);
-    judge.report(report);
+    const bool log = spec_.mode == Mode::kLog;
+    Judge judge(spec_.profile,
+                log || report.filters.empty() ? std::vector<filter::Program>{judge_program_}
+                                              : report.filters,
+                judged, log ? Judge::By::kArguments : Judge::By::kResult);
+    for (const record::JudgedCall& call : snapshot.judged) judge.add(call);
+    judge.add_uncounted(report.run.syscalls, report.run.lost["judged"]);
+    take_verdicts(judge, report);
     report.run.complete = std::all_of(report.run.lost.begin(), report.run.lost.end(),
                                       [](const auto& loss) { return loss.second == 0; });
-    report.detail = status.text();
     const bool stopped_as_asked = asked_to_stop_ && status.shell_code() == 128 + SIGTERM;
-    report.ok = !report.filters.empty() && (status.success() || stopped_as_asked);
+    host::ExerciseResult result = run_result(status.text(), report.run.duration);
+    result.ok = !report.filters.empty() && (status.success() || stopped_as_asked);
     if (report.filters.empty()) {
-      report.detail = format("the program did not start under the profile: {}", report.detail);
+      result.detail = format("the program did not start under the profile: {}", result.detail);
     }
-  }
-
-  // Calls that the filter in force may refuse though the expected one does not: they were not kept.
-  static std::uint64_t unjudged_calls(const TrialReport& report,
-                                      const std::vector<filter::Program>& judges,
-                                      const std::vector<record::JudgeSpec>& judged) {
-    std::set<std::pair<Arch, std::uint32_t>> kept;
-    for (const record::JudgeSpec& spec : judged) kept.emplace(spec.arch, spec.nr);
-    std::uint64_t unjudged = 0;
-    for (const evidence::Observation& seen : report.run.syscalls) {
-      if (kept.contains({seen.arch, seen.nr}) ||
-          (seen.nr & ~syscalls::kX32Bit) >= record::first_uncounted_number()) {
-        continue;
-      }
-      const bool all_allow = std::all_of(judges.begin(), judges.end(), [&](const auto& program) {
-        return filter::decide(program, seen.arch, seen.nr).always_allows();
-      });
-      if (!all_allow) unjudged += seen.count;
-    }
-    return unjudged;
+    report.exercises.push_back(std::move(result));
   }
 
   const TrialSpec& spec_;
+  const host::WorkloadRun& start_;
   filter::Program judge_program_;        // what the runtime is expected to load
   std::function<void()> end_container_;  // empty: natively, or done
   bool asked_to_stop_ = false;
@@ -283,22 +231,24 @@ Result<TrialReport> run_by_ptrace(const TrialSpec& spec) {
   TRY_ASSIGN(filter::Compiled compiled, filter::compile(spec.profile, filter::Flavour::kNative));
   TrialReport report;
   report.filters = {compiled.program};
-  Judge judge(spec, report.filters);
+  Judge judge(spec.profile, report.filters, record::judge_specs(compiled.program),
+              Judge::By::kResult);
   record::RecordSpec record_spec;
-  record_spec.command = spec.command;
+  record_spec.command = spec.workload.run.command;
   record_spec.backend = record::Backend::kPtrace;
   record_spec.under = "profile";
   record_spec.stacks = false;
   record_spec.filter = compiled.program;
   record_spec.time_limit = spec.time_limit;
   record_spec.output_to_stderr = true;
-  record_spec.refused = [&](const record::JudgedCall& call) { judge.judge(call); };
+  record_spec.refused = [&](const record::JudgedCall& call) { judge.add(call); };
   TRY_ASSIGN(record::Recorded recorded, record::record(record_spec));
   report.run = std::move(recorded.run);
-  judge.report(report);
+  take_verdicts(judge, report);
   const int code = report.run.exit.value_or(0);
-  report.ok = code == 0 || (spec.time_limit && code == 128 + SIGTERM);
-  report.detail = format("exit status {}", code);
+  host::ExerciseResult result = run_result(format("exit status {}", code), report.run.duration);
+  result.ok = code == 0 || (spec.time_limit && code == 128 + SIGTERM);
+  report.exercises.push_back(std::move(result));
   return report;
 }
 
@@ -319,11 +269,21 @@ profile::Profile log_mode_profile(const profile::Profile& profile) {
   return profile::Profile(std::move(parts));
 }
 
+bool TrialReport::exercised() const {
+  return !exercises.empty() &&
+         std::all_of(exercises.begin(), exercises.end(), [](const auto& e) { return e.ok; });
+}
+
+bool TrialReport::pass() const {
+  return exercised() && denials.empty() && undecided.empty() && run.complete;
+}
+
 Result<TrialReport> run_trial(const TrialSpec& spec) {
   if (record::may_use_ebpf()) return EbpfTrial(spec).run();
-  if (spec.runtime != "none") {
-    return environment_error(format("a trial in a {} container needs root", spec.runtime), {},
-                             "run as root, or use --runtime none for a trial without a container");
+  if (!spec.workload.run.runtime.empty()) {
+    return environment_error(
+        format("a trial in a {} container needs root", spec.workload.run.runtime), {},
+        "run as root, or use --runtime none for a trial without a container");
   }
   if (spec.mode == Mode::kLog) {
     return environment_error("log mode needs root (eBPF)", {},

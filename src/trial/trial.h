@@ -1,11 +1,14 @@
-// A trial: a command run under a profile, natively or in a container, and what the profile refused.
+// A trial: a workload run under a profile, natively or in a container, with its exercises, and what
+// the profile refused.
+//
+//   TrialSpec spec{.workload = workload, .profile = profile, .profile_json = document};
+//   TRY_ASSIGN(const TrialReport report, run_trial(spec));
+//   report.pass(), report.denials, report.run        // the run is evidence
 //
 // The profile reaches the runtime unmodified. Refusals are what the recorder saw return
 // (sys_exit sees calls that a filter refused), judged by the filter read back from the process.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,7 +16,10 @@
 #include "base/result.h"
 #include "evidence/evidence.h"
 #include "filter/program.h"
+#include "host/exercises.h"
+#include "host/workload.h"
 #include "profile/profile.h"
+#include "trial/denial.h"
 
 namespace whittle::trial {
 
@@ -23,39 +29,27 @@ enum class Mode {
 };
 
 struct TrialSpec {
-  std::vector<std::string> command;
+  // What is run, and how: its `run` says whether natively or in which runtime. One without
+  // exercises runs to its end, or until the time limit.
+  host::Workload workload;
   profile::Profile profile;
   std::string profile_json;  // the document itself, for a runtime
   Mode mode = Mode::kEnforce;
-  std::string runtime = "none";  // "none": natively; "runc", "crun"
-  bool no_new_privileges = true;
-  unsigned uid = 0;  // in a container
-  unsigned gid = 0;
-  std::optional<double> time_limit;  // seconds; then the command is asked to stop
-};
-
-// One refused call; occurrences that are alike are one with a count.
-struct Denial {
-  syscalls::Arch arch = syscalls::Arch::kX86_64;
-  std::string syscall;
-  std::uint32_t nr = 0;
-  std::array<std::uint64_t, 6> args{};  // those that the filter looks at; the others are 0
-  profile::Verdict verdict;
-  std::string comm;
-  std::string phase;  // "runtime" for the container runtime's own calls
-  std::uint64_t count = 0;
+  std::optional<double> time_limit;  // seconds; then the workload is asked to stop
 };
 
 struct TrialReport {
   evidence::Run run;  // what was observed, with `under` "profile"
-  std::vector<filter::Program>
-      filters;                  // read back from the process; natively without privilege: as loaded
-  bool ok = false;              // the command ended well
-  std::string detail;           // how it ended
-  std::vector<Denial> denials;  // sorted by arch, nr, args
+  // Read back from the process; natively without privilege: as loaded. Empty: nothing was started.
+  std::vector<filter::Program> filters;
+  // "ready", each exercise, "stop"; or "run" alone for one that has neither. In that order.
+  std::vector<host::ExerciseResult> exercises;
+  std::vector<Denial> denials;    // sorted by arch, nr, args
   std::vector<Denial> fallbacks;  // refusals by an explicit ENOSYS rule: meant, and not denials
+  std::vector<Undecided> undecided;
 
-  bool pass() const { return ok && denials.empty() && run.complete; }
+  bool exercised() const;  // all of `exercises` hold, and there is one
+  bool pass() const;       // exercised, no denial, nothing undecided, and complete
 };
 
 // Needs privilege (eBPF) but for a native enforcing run, which works through ptrace without.
