@@ -14,39 +14,7 @@ namespace {
 
 using syscalls::Arch;
 
-// A filter of 4096 comparisons cuts the numbers of an ABI into some 8192 ranges.
-constexpr std::size_t kMostRanges = 16'384;
 constexpr std::uint64_t kMostSteps = 20'000'000;  // of pairing paths, in all
-
-// Numbers with one decision.
-struct Piece {
-  Numbers numbers;
-  std::shared_ptr<const Decision> decision;
-};
-
-std::vector<Numbers> spaces(Arch arch) {
-  constexpr std::uint32_t kSkipped = UINT32_MAX;  // -1: a call that a tracer skipped
-  if (arch == Arch::kX86_64) return {{0, syscalls::kX32Bit - 1}, {kSkipped, kSkipped}};
-  if (arch == Arch::kX32) return {{syscalls::kX32Bit, kSkipped - 1}};
-  return {{0, UINT32_MAX}};
-}
-
-// All numbers of an ABI, in order.
-std::vector<Piece> pieces_of(Decider& decider, Arch arch) {
-  std::vector<Piece> pieces;
-  for (const Numbers& space : spaces(arch)) {
-    for (std::uint64_t first = space.first; first <= space.last;) {
-      const auto start = static_cast<std::uint32_t>(first);
-      Decider::Range range{space.last, {}};
-      range.decision.decided = false;  // of what is beyond the bound
-      if (pieces.size() < kMostRanges) range = decider.decide_from(arch, start, space.last);
-      first = std::uint64_t{range.last} + 1;
-      pieces.push_back(
-          {{start, range.last}, std::make_shared<const Decision>(std::move(range.decision))});
-    }
-  }
-  return pieces;
-}
 
 bool lets_something_through(const std::vector<Piece>& pieces) {
   return std::any_of(pieces.begin(), pieces.end(),
@@ -167,7 +135,7 @@ class Comparer {
   Result<void> add_architecture(Arch arch, const std::vector<Piece>& before,
                                 const std::vector<Piece>& after) {
     const bool comes = lets_something_through(after);
-    const auto numbers = spaces(arch);
+    const auto numbers = number_spaces(arch);
     Change change;
     change.scope = Change::Scope::kArchitecture;
     change.arch = arch;

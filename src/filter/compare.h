@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "filter/decide.h"
+#include "filter/pieces.h"
 #include "filter/program.h"
 #include "syscalls/arch.h"
 
@@ -23,14 +23,6 @@ namespace whittle::filter {
 enum class Direction : std::uint8_t { kLooser, kTighter, kOther };
 
 std::string_view direction_name(Direction direction);  // "looser", "tighter", "other"
-
-// Numbers of one ABI as a filter sees them, both ends included. Those from 0x40000000 on, but for
-// -1, are x32's, as libseccomp tells them apart.
-struct Numbers {
-  std::uint32_t first = 0;
-  std::uint32_t last = 0;
-  bool operator==(const Numbers&) const = default;
-};
 
 struct Change {
   enum class Scope : std::uint8_t {

@@ -65,10 +65,10 @@ Pairs masked_side(std::uint32_t mask, std::uint32_t limit, bool above) {
 // the same way: each comparison of the number lowers `last` where it has to.
 class Explorer {
  public:
-  Explorer(std::span<const sock_filter> program, syscalls::Arch arch, std::uint32_t first,
+  Explorer(std::span<const sock_filter> program, std::uint32_t audit_arch, std::uint32_t first,
            std::uint32_t last, std::size_t most_paths, std::uint64_t steps)
       : program_(program),
-        audit_arch_(syscalls::audit_arch(arch)),
+        audit_arch_(audit_arch),
         first_(first),
         last_(last),
         most_paths_(most_paths),
@@ -441,13 +441,18 @@ Decider::Decider(std::span<const sock_filter> program, const Bounds& bounds)
     : program_(program), bounds_(bounds), loads_(check(program).has_value()) {}
 
 Decider::Range Decider::decide_from(syscalls::Arch arch, std::uint32_t first, std::uint32_t last) {
+  return decide_audit(syscalls::audit_arch(arch), first, last);
+}
+
+Decider::Range Decider::decide_audit(std::uint32_t audit_arch, std::uint32_t first,
+                                     std::uint32_t last) {
   const std::uint64_t steps = std::min(bounds_.most_steps, bounds_.most_steps_in_all);
   if (!loads_ || steps == 0) {
     Range undecided{last, {}};
     undecided.decision.decided = false;
     return undecided;
   }
-  Explorer explorer(program_, arch, first, last, bounds_.most_paths, steps);
+  Explorer explorer(program_, audit_arch, first, last, bounds_.most_paths, steps);
   Range range = explorer.explore();
   bounds_.most_steps_in_all -= steps - explorer.steps_left();
   return range;

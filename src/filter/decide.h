@@ -71,6 +71,8 @@ class Decider {
   // Looks no further than `last`. The range is not always the longest: the next one may have the
   // same decision.
   Range decide_from(syscalls::Arch arch, std::uint32_t first, std::uint32_t last);
+  // The same for any value of seccomp_data's `arch`.
+  Range decide_audit(std::uint32_t audit_arch, std::uint32_t first, std::uint32_t last);
 
  private:
   std::span<const sock_filter> program_;

@@ -23,6 +23,7 @@
 #include <map>
 #include <new>
 
+#include "filter/compact.h"
 #include "filter/compare.h"
 #include "filter/compile.h"
 #include "filter/document.h"
@@ -310,6 +311,10 @@ TEST(Kernel, AgreesOnTheProfilesOfDockerAndPodman) {
         ASSERT_TRUE(compiled);
         expect_one_answer(compiled->program, family(native), {}, numbers);
         ASSERT_FALSE(HasFatalFailure()) << id;
+        const auto small = compact(compiled->program);
+        ASSERT_TRUE(small) << small.error().text();
+        expect_one_answer(*small, family(native), {}, numbers);
+        ASSERT_FALSE(HasFatalFailure()) << id << ", compact";
       }
     }
   }
@@ -338,7 +343,8 @@ Profile random_profile(RandomRules& random) {
 }
 
 // check-all has 1,000 profiles: WHITTLE_KERNEL_PROFILES. The witnesses of differences from the
-// document, and of changes from the profile before, are asked of the kernel as well.
+// document, and of changes from the profile before, are asked of the kernel as well. The compact
+// program of each is loaded too, and asked the same.
 TEST(Kernel, AgreesOnRandomProfiles) {
   const char* wanted = std::getenv("WHITTLE_KERNEL_PROFILES");
   const int profiles = wanted == nullptr ? 8 : std::atoi(wanted);
@@ -373,6 +379,10 @@ TEST(Kernel, AgreesOnRandomProfiles) {
     witnesses += more.size();
     expect_one_answer(compiled->program, family(native), more, numbers);
     ASSERT_FALSE(HasFatalFailure()) << "profile " << i;
+    const auto small = compact(compiled->program);
+    ASSERT_TRUE(small) << small.error().text();
+    expect_one_answer(*small, family(native), more, numbers);
+    ASSERT_FALSE(HasFatalFailure()) << "profile " << i << ", compact";
     last = compiled->program;
   }
   EXPECT_GT(compiled_profiles, profiles / 2);
