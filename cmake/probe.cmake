@@ -15,3 +15,4 @@ endfunction()
 # The attack steps, and the process of a container that is started to be looked at.
 whittle_program(whittle_probe src/trial/probe_program.c whittle_trial probe_program)
 whittle_program(whittle_pause src/host/pause_program.c whittle_host pause_program)
+whittle_embed(whittle_trial probes_tsv ${CMAKE_SOURCE_DIR}/data/probes.tsv)

@@ -57,3 +57,18 @@ def whittle(*args, expect=0, stdin=None, timeout=120, **kwargs):
 def load(path):
     with open(path, encoding="utf-8") as file:
         return json.load(file)
+
+
+def probe_table(name):
+    """tests/probes/NAME.tsv: for each attack step the words of what may stop it."""
+    with open(os.path.join(SOURCE, "tests", "probes", name + ".tsv"), encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file if not line.startswith("#")]
+    return {step: set(words.split("|")) for step, words in rows[1:]}
+
+
+def check_probes(probes, table):
+    """Each step of a report (the JSON of `probe` or `verify`) was stopped by what the table names."""
+    expected = probe_table(table)
+    assert {probe["name"] for probe in probes} == set(expected), table
+    wrong = [(probe["name"], probe["by"], probe["result"]) for probe in probes if probe["by"] not in expected[probe["name"]]]
+    assert not wrong, (table, wrong)

@@ -1,10 +1,12 @@
 #include <map>
+#include <tuple>
 
 #include "base/file_system.h"
 #include "base/text.h"
 #include "cli/load_profile.h"
 #include "cli/output.h"
 #include "cli/probe_report.h"
+#include "cli/user.h"
 #include "cli/verbs_list.h"
 #include "evidence/evidence.h"
 #include "trial/trial.h"
@@ -151,18 +153,12 @@ Result<Setup> read_setup(const Arguments& arguments) {
   const std::string runtime = arguments.value_or("--runtime", "none");
   if (runtime != "none") run.runtime = runtime;
   run.no_new_privileges = arguments.value_or("--no-new-privileges", "on") == "on";
-  if (const auto user = arguments.value("--user")) {
-    const auto parts = split(*user, ':');
-    const auto uid = parse_u64(parts[0]);
-    const auto gid = parts.size() == 2 ? parse_u64(parts[1]) : uid;
-    if (parts.size() > 2 || !uid || !gid || *uid > 65534 || *gid > 65534) {
-      return input_error("--user " + printable(*user) + ": not UID or UID:GID");
-    }
+  if (const auto text = arguments.value("--user")) {
+    TRY_ASSIGN(const User user, read_user(*text));
     if (run.runtime.empty()) {
       return input_error("--user is for a container", {}, "add --runtime runc or --runtime crun");
     }
-    run.uid = static_cast<unsigned>(*uid);
-    run.gid = static_cast<unsigned>(*gid);
+    std::tie(run.uid, run.gid) = user;
   }
   if (const auto limit = arguments.value("--for")) {
     spec.time_limit = parse_duration(*limit);
@@ -181,10 +177,8 @@ Result<int> run_verify(const Arguments& arguments) {
   TRY_ASSIGN(const trial::TrialReport report, trial::run_trial(setup.spec));
   std::optional<trial::ProbeReport> probes;
   if (setup.probes && !report.filters.empty()) {
-    TRY_ASSIGN(probes, trial::probe_profile(setup.spec.profile, setup.spec.profile_json,
-                                            setup.spec.workload.run.runtime.empty()
-                                                ? "none"
-                                                : setup.spec.workload.run.runtime));
+    TRY_ASSIGN(const trial::ProbeSetting setting, trial::probe_setting(setup.spec.workload));
+    TRY_ASSIGN(probes, trial::probe_profile(setup.spec.profile, setup.spec.profile_json, setting));
   }
   if (evidence_path) {
     evidence::Evidence evidence;

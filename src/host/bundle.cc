@@ -126,9 +126,11 @@ Result<void> add_bind(const fs::path& rootfs, const std::string& source,
   return {};
 }
 
-json::Value capabilities(unsigned uid) {
-  const json::Array all(kCapabilities.begin(), kCapabilities.end());
-  const json::Array held = uid == 0 ? all : json::Array{};
+json::Value capabilities(const ContainerSpec& spec) {
+  const json::Array all = spec.capabilities
+                              ? strings(*spec.capabilities)
+                              : json::Array(kCapabilities.begin(), kCapabilities.end());
+  const json::Array held = spec.uid == 0 ? all : json::Array{};
   json::Value result;
   result.set("bounding", all).set("effective", held).set("permitted", held);
   result.set("inheritable", json::Array{}).set("ambient", json::Array{});
@@ -155,7 +157,7 @@ json::Value process_section(const ContainerSpec& spec, const std::vector<std::st
   json::Value result;
   result.set("terminal", false).set("user", std::move(user)).set("args", strings(argv));
   result.set("env", strings(environment)).set("cwd", spec.directory);
-  result.set("capabilities", capabilities(spec.uid));
+  result.set("capabilities", capabilities(spec));
   result.set("noNewPrivileges", spec.no_new_privileges).set("rlimits", open_file_limit());
   return result;
 }

@@ -2,6 +2,7 @@
 // without an image. What the bundle holds, why, and its limits: docs/containers.md.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@ struct ContainerSpec {
   bool no_new_privileges = true;
   unsigned uid = 0;  // other users than root get the capabilities as bounds only, as Docker does
   unsigned gid = 0;
+  std::optional<std::vector<std::string>> capabilities = {};  // nullopt: Docker's default 14
   std::vector<std::string> environment;  // "NAME=value"; Docker's default PATH is added to it when
                                          // it names none
   std::string directory = "/";           // must exist: a runtime would make it, on the host
@@ -28,9 +30,9 @@ struct ContainerSpec {
 
 // An OCI bundle (runtime-spec config.json and rootfs) under a temporary directory: the root file
 // system is the host's top-level directories bind-mounted read-write, network and pid namespaces
-// are the host's, capabilities are Docker's default 14. Removed when it goes; the container must be
-// gone. A mount that is left below it is detached first; if that fails nothing is removed, because
-// removal could reach the host's files through it. Move-only.
+// are the host's, capabilities are Docker's default 14 or those given. Removed when it goes; the
+// container must be gone. A mount that is left below it is detached first; if that fails nothing is
+// removed, because removal could reach the host's files through it. Move-only.
 class Bundle {
  public:
   // Needs no privilege. Errors of kind input: a bad profile text (place "profile"), a directory or

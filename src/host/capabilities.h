@@ -1,8 +1,11 @@
 // The names of capabilities by their bit: include/uapi/linux/capability.h.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace whittle::host {
 
@@ -18,5 +21,16 @@ inline const std::array<std::string, 41> kCapabilities = {
     "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF",
     "CAP_CHECKPOINT_RESTORE"};
 // clang-format on
+
+// A bit for each name; unknown names have none.
+template <typename Names>
+std::uint64_t capability_bits(const Names& names) {
+  std::uint64_t bits = 0;
+  for (const std::string_view name : names) {
+    const auto* const found = std::find(kCapabilities.begin(), kCapabilities.end(), name);
+    if (found != kCapabilities.end()) bits |= 1ULL << (found - kCapabilities.begin());
+  }
+  return bits;
+}
 
 }  // namespace whittle::host

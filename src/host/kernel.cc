@@ -100,6 +100,18 @@ const char* cgroup_mode_name(CgroupMode mode) {
   return "v2";
 }
 
+std::uint64_t capabilities_after_exec() {
+  const auto status = read_file("/proc/self/status");
+  if (!status || !in_initial_user_namespace()) return 0;
+  const std::string_view key = ::geteuid() == 0 ? "CapBnd:" : "CapAmb:";
+  for (const std::string& line : split(*status, '\n')) {
+    if (!line.starts_with(key)) continue;
+    const std::string_view digits = trim(std::string_view(line).substr(key.size()));
+    return parse_u64("0x" + std::string(digits)).value_or(0);
+  }
+  return 0;
+}
+
 KernelFacts kernel_facts() {
   KernelFacts facts;
   utsname names = {};

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <compare>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,6 +50,11 @@ struct KernelFacts {
 };
 
 KernelFacts kernel_facts();
+
+// What a program that we start has in effect, a bit for each capability: for root its bounding set,
+// for another user the ambient set (capabilities(7), "Transformation of capabilities during
+// execve()"). 0 in another user namespace than the first, where they count for little.
+std::uint64_t capabilities_after_exec();
 
 // The oldest kernel that the eBPF recorder is built for.
 constexpr KernelVersion kOldestForEbpf{5, 15};

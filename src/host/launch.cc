@@ -1,6 +1,7 @@
 #include "host/launch.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -23,7 +24,7 @@ namespace whittle::host {
 namespace {
 
 // What the child could not do, as it reports it.
-enum class Step : std::int32_t { kNoNewPrivileges, kFilter, kExecute };
+enum class Step : std::int32_t { kNoNewPrivileges, kFilter, kUser, kCapabilities, kExecute };
 
 struct Report {
   Step step;
@@ -44,6 +45,8 @@ struct ChildPlan {
   const sock_fprog* filter;  // null when there is none
   unsigned filter_flags;
   bool no_new_privileges;
+  const std::pair<unsigned, unsigned>* user;  // null when it stays
+  const std::uint64_t* capabilities;          // null when they stay
   bool output_to_stderr;
   int output;
   int errors;
@@ -78,6 +81,48 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+// The calls themselves: the C library's would look for other threads.
+bool set_capability_sets(std::uint64_t permitted) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+  for (unsigned word = 0; word < data.size(); ++word) {
+    data[word].permitted = data[word].effective =
+        static_cast<std::uint32_t>(permitted >> 32 * word);
+  }
+  return ::syscall(SYS_capset, &header, data.data()) == 0;
+}
+
+std::uint64_t permitted_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+  if (::syscall(SYS_capget, &header, data.data()) != 0) return 0;
+  return std::uint64_t{data[1].permitted} << 32 | data[0].permitted;
+}
+
+// execve makes the rest of it: of root's capabilities the bounding set, of another user's none.
+bool bound_capabilities(std::uint64_t bounding) {
+  for (unsigned long cap = 0; cap < 64; ++cap) {
+    const int has = ::prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+    if (has < 0) break;  // past the last
+    const bool keep = (bounding >> cap & 1U) != 0;
+    if (has == 1 && !keep && ::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) return false;
+  }
+  // Without inheritable capabilities the ambient ones go too.
+  return set_capability_sets(permitted_capabilities());
+}
+
+// `keep`: the capabilities, until execve.
+bool become(const std::pair<unsigned, unsigned>& user, bool keep) {
+  const std::uint64_t permitted = permitted_capabilities();
+  if (keep && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return false;
+  if (::syscall(SYS_setgroups, 0, nullptr) != 0 ||
+      ::syscall(SYS_setresgid, user.second, user.second, user.second) != 0 ||
+      ::syscall(SYS_setresuid, user.first, user.first, user.first) != 0) {
+    return false;
+  }
+  return !keep || set_capability_sets(permitted);
+}
+
 [[noreturn, gnu::no_sanitize_address]] void run_child(const ChildPlan& plan) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != plan.parent) ::_exit(kNotStarted);  // it died before the line above
@@ -93,6 +138,12 @@ void reset_signals() {
   } while (got < 0 && errno == EINTR);
   if (got != 1) ::_exit(kNotStarted);  // given up by the launcher
   ::prctl(PR_SET_PDEATHSIG, 0);
+  if (plan.capabilities != nullptr && !bound_capabilities(*plan.capabilities)) {
+    give_up(plan, Step::kCapabilities);
+  }
+  // Without no_new_privileges loading the filter needs a capability. execve takes it away.
+  const bool keep = plan.filter != nullptr && !plan.no_new_privileges;
+  if (plan.user != nullptr && !become(*plan.user, keep)) give_up(plan, Step::kUser);
   if (plan.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     give_up(plan, Step::kNoNewPrivileges);
   }
@@ -152,6 +203,12 @@ tl::unexpected<Error> report_error(const Report& report, const std::string& prog
       return errno_error(
           ErrorKind::kEnvironment, "cannot load the filter", report.errnum, {},
           report.errnum == EACCES ? "a filter needs no_new_privileges, or CAP_SYS_ADMIN" : "");
+    case Step::kUser:
+      return errno_error(ErrorKind::kEnvironment, "cannot change the user", report.errnum, {},
+                         "run as root");
+    case Step::kCapabilities:
+      return errno_error(ErrorKind::kEnvironment, "cannot drop capabilities", report.errnum, {},
+                         "run as root");
     case Step::kExecute:
       break;
   }
@@ -199,6 +256,8 @@ Result<Launched> launch(const LaunchSpec& spec) {
       .filter = filter.empty() ? nullptr : &program,
       .filter_flags = spec.log_refusals ? static_cast<unsigned>(SECCOMP_FILTER_FLAG_LOG) : 0U,
       .no_new_privileges = spec.no_new_privileges,
+      .user = spec.user ? &*spec.user : nullptr,
+      .capabilities = spec.capabilities ? &*spec.capabilities : nullptr,
       .output_to_stderr = spec.output_to_stderr,
       .output = spec.output,
       .errors = spec.errors,

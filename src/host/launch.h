@@ -9,8 +9,10 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -27,6 +29,11 @@ struct LaunchSpec {
   bool log_refusals = false;              // SECCOMP_FILTER_FLAG_LOG
   // prctl(PR_SET_NO_NEW_PRIVS). Without it a filter needs CAP_SYS_ADMIN.
   bool no_new_privileges = false;
+  // Another user and no group but this one; without capabilities, unless it is root. Needs root.
+  std::optional<std::pair<unsigned, unsigned>> user;  // uid, gid
+  // The bounding set of capabilities, a bit each (capabilities(7)): others are dropped from it, and
+  // none are inherited, so that root has these and no more. To drop any needs CAP_SETPCAP.
+  std::optional<std::uint64_t> capabilities;
   bool output_to_stderr = false;  // the program's standard output goes to our standard error
   int output = -1;                // a descriptor of ours that becomes its standard output; -1: ours
   int errors = -1;                // and its standard error
@@ -74,8 +81,8 @@ class Launched {
 // Forks and holds the child. REQUIRES: called on a thread that outlives the release
 // (PR_SET_PDEATHSIG goes by thread). Errors: out of processes or descriptors (environment). What
 // only the child can find out is an error of release(): execve's, with kind input; loading the
-// filter without the privilege, with kind environment; a profile that refuses execve itself, with
-// kind input.
+// filter or changing the user without the privilege, with kind environment; a profile that refuses
+// execve itself, with kind input.
 Result<Launched> launch(const LaunchSpec& spec);
 
 }  // namespace whittle::host

@@ -2,7 +2,7 @@
 // natively or in a container. It makes no system call but the steps', write and exit_group, so that
 // a profile needs to allow no more than that: no C library, no heap, no start-up code.
 //
-// argv[1] is the first call of WHITTLE_PROBE_CALLS to make and argv[2] the one after the last. For
+// argv[1] is the first call of probe_calls.inc to make and argv[2] the one after the last. For
 // each it writes a line to descriptor 1, all numbers in hexadecimal after "0x":
 //
 //   CALL AUDIT_ARCH NUMBER A0 A1 A2 A3 A4 A5 RESULT
@@ -12,12 +12,12 @@
 #include <asm/unistd.h>
 #include <linux/audit.h>
 
-#include "probe_steps.h"
-
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+enum entry { NATIVE, INT80, X32 };
+
 struct call {
-  enum whittle_probe_entry entry;
+  enum entry entry;
   long number;
   long arguments[6];
 };
@@ -41,19 +41,37 @@ static const unsigned long clone3_arguments[8] = {
     0,  // tls
 };
 
-#define WHITTLE_CLONE3_ARGUMENTS (long)clone3_arguments
+// struct perf_event_attr of include/uapi/linux/perf_event.h, its first 64 bytes.
+static const unsigned long perf_attributes[8] = {1 | 64UL << 32};  // PERF_TYPE_SOFTWARE, and its size
+
+// struct file_handle of include/linux/fs.h: 8 bytes, of FILEID_INVALID.
+static const unsigned file_handle[4] = {8, 0xff};
+
+#define FILE_HANDLE (long)file_handle
+#define CLONE3_ARGUMENTS (long)clone3_arguments
+#define PERF_ATTRIBUTES (long)perf_attributes
+#define ROOT_PATH (long)"/"
 // Where child_tid stands differs by architecture (clone(2)).
 #if defined(__x86_64__)
 #define NATIVE_AUDIT_ARCH AUDIT_ARCH_X86_64
-#define WHITTLE_CLONE(flags) (flags) | CHILD_SETTID | SIGNAL_CHILD, 0, 0, (long)&child_tid, 0, 0
+#define CLONE_ARGUMENTS(flags) (flags) | CHILD_SETTID | SIGNAL_CHILD, 0, 0, (long)&child_tid, 0, 0
 #elif defined(__aarch64__)
 #define NATIVE_AUDIT_ARCH AUDIT_ARCH_AARCH64
-#define WHITTLE_CLONE(flags) (flags) | CHILD_SETTID | SIGNAL_CHILD, 0, 0, 0, (long)&child_tid, 0
+#define CLONE_ARGUMENTS(flags) (flags) | CHILD_SETTID | SIGNAL_CHILD, 0, 0, 0, (long)&child_tid, 0
 #endif
 
+#define __NR_syscall_999 999
+#define NUMBER_NATIVE(name) __NR_##name
+#define NUMBER_X32(name) (X32_BIT | __NR_##name)
+#define X32_BIT 0x40000000L
+// Of the 32-bit table: arch/x86/entry/syscalls/syscall_32.tbl.
+#define NUMBER_INT80(name) I386_NR_##name
+#define I386_NR_getpid 20
+#define I386_NR_socketcall 102
+
 static const struct call calls[] = {
-#define CALL(step, entry, name, label, ...) {WHITTLE_ENTRY_##entry, __NR_##name, {__VA_ARGS__}},
-    WHITTLE_PROBE_CALLS(CALL)
+#define CALL(step, entry, same, capability, name, label, ...) {entry, NUMBER_##entry(name), {__VA_ARGS__}},
+#include "probe_calls.inc"
 #undef CALL
 };
 
@@ -71,15 +89,12 @@ static long native(long number, const long* a) {
   return result;
 }
 
-// getpid of the 32-bit table, which takes no arguments.
-#define INT80_GETPID 20L
-#define X32_BIT 0x40000000L
-
-static long int80(void) {
+// With the three arguments that any call here has at most.
+static long int80(long number, const long* a) {
   long result;
   __asm__ volatile("int $0x80"
                    : "=a"(result)
-                   : "a"(INT80_GETPID), "b"(0L), "c"(0L), "d"(0L), "S"(0L), "D"(0L)
+                   : "a"(number), "b"(a[0]), "c"(a[1]), "d"(a[2]), "S"(0L), "D"(0L)
                    : "r8", "r9", "r10", "r11", "memory");
   return (int)result;
 }
@@ -144,17 +159,15 @@ static void announce(unsigned long index, unsigned long arch, unsigned long numb
 
 static long make(unsigned long index, const struct call* call) {
 #if defined(__x86_64__)
-  if (call->entry == WHITTLE_ENTRY_INT80) {
-    announce(index, AUDIT_ARCH_I386, INT80_GETPID, call->arguments);
-    return int80();
-  }
-  if (call->entry == WHITTLE_ENTRY_X32) {
-    announce(index, AUDIT_ARCH_X86_64, X32_BIT | (unsigned long)call->number, call->arguments);
-    return native(X32_BIT | call->number, call->arguments);
+  if (call->entry == INT80) {
+    announce(index, AUDIT_ARCH_I386, (unsigned long)call->number, call->arguments);
+    return int80(call->number, call->arguments);
   }
 #endif
   announce(index, NATIVE_AUDIT_ARCH, (unsigned long)call->number, call->arguments);
-  return native(call->number, call->arguments);
+  const long result = native(call->number, call->arguments);
+  // modify_ldt returns an int in the low half (arch/x86/kernel/ldt.c).
+  return (unsigned long)result >> 12 == 0xfffff ? (int)result : result;
 }
 
 static unsigned long decimal(const char* digits) {

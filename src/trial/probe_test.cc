@@ -3,14 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <csignal>
+#include <set>
 
 #include "base/text.h"
+#include "host/capabilities.h"
 #include "syscalls/table.h"
+#include "trial/probe_catalog.h"
+#include "trial/probe_marker.h"
 
 namespace whittle::trial {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -65,8 +71,9 @@ struct FakeProgram {
 };
 
 Result<ProbeReport> run(FakeProgram& program, const std::vector<filter::Program>& filters) {
-  return run_probes([&](const std::vector<std::string>& arguments) { return program(arguments); },
-                    filters);
+  return run_probes(
+      {.start = [&](const std::vector<std::string>& arguments) { return program(arguments); },
+       .filters = filters});
 }
 
 const Probe& named(const ProbeReport& report, std::string_view name) {
@@ -81,9 +88,9 @@ TEST(Probe, HasTheStepsOfTheReport) {
   FakeProgram program{.nr = number("mount"), .result = -14};
   const auto report = run(program, {});
   ASSERT_TRUE(report) << report.error().text();
-  EXPECT_EQ(report->probes.size(), 24U);
+  EXPECT_EQ(report->probes.size(), probe_steps().size());
   EXPECT_EQ(report->blocked(), 0U);
-  EXPECT_EQ(named(*report, "kernel-module").syscall, "init_module, finit_module");
+  EXPECT_EQ(named(*report, "kernel-module").syscall, "init_module, finit_module, delete_module");
   EXPECT_EQ(named(*report, "setns").result, "EFAULT by the kernel: reached");
   EXPECT_THAT(program.starts, ElementsAre("0"));
 }
@@ -97,7 +104,105 @@ TEST(Probe, TellsTheFilterFromTheKernel) {
   const auto by_kernel = run(program, {refuse(number("ptrace"), kEperm)});
   ASSERT_TRUE(by_kernel) << by_kernel.error().text();
   EXPECT_FALSE(named(*by_kernel, "setns").blocked);
-  EXPECT_EQ(named(*by_kernel, "setns").result, "EPERM by the kernel: reached");
+  EXPECT_EQ(named(*by_kernel, "setns").result, "EPERM by the kernel's configuration: let through");
+  EXPECT_EQ(named(*by_kernel, "setns").by, ProbeBy::kKernel);
+}
+
+TEST(Probe, TellsAMissingCapabilityFromTheConfiguration) {
+  const auto with = [](std::int64_t result, std::uint64_t capabilities) {
+    FakeProgram program{.nr = number("mount"), .result = result};
+    return run_probes({.start = [&](const auto& arguments) { return program(arguments); },
+                       .filters = {},
+                       .capabilities = capabilities});
+  };
+  const auto without = with(-1, 0);
+  ASSERT_TRUE(without) << without.error().text();
+  EXPECT_EQ(named(*without, "reboot").by, ProbeBy::kCapability);
+  EXPECT_EQ(named(*without, "reboot").result,
+            "EPERM by the kernel for want of CAP_SYS_BOOT: let through");
+  EXPECT_EQ(named(*without, "waitid").by, ProbeBy::kKernel);  // nothing is asked for there
+  const auto held = with(-1, 1ULL << 22U);                    // CAP_SYS_BOOT
+  ASSERT_TRUE(held) << held.error().text();
+  EXPECT_EQ(named(*held, "reboot").by, ProbeBy::kKernel);
+  EXPECT_EQ(named(*held, "process-accounting").by, ProbeBy::kCapability);
+  const auto later = with(-14, 0);
+  ASSERT_TRUE(later) << later.error().text();
+  EXPECT_EQ(named(*later, "mknod-device").result,
+            "EFAULT by the kernel, which asks for CAP_MKNOD next: let through");
+  EXPECT_EQ(named(*later, "mount").by, ProbeBy::kOpen);
+  const auto lacking = with(-38, 0);
+  ASSERT_TRUE(lacking) << lacking.error().text();
+  EXPECT_EQ(named(*lacking, "io-uring").by, ProbeBy::kKernel);
+}
+
+TEST(Probe, TakesTheMarkerForProof) {
+  const filter::Program refusing = refuse(number("mount"), kEperm);
+  const auto marked = with_marker(refusing);
+  ASSERT_TRUE(marked);
+  const auto with = [&](std::int64_t second) {
+    FakeProgram first{.nr = number("mount"), .result = -1};
+    FakeProgram again{.nr = number("mount"), .result = second};
+    return run_probes({.start = [&](const auto& arguments) { return first(arguments); },
+                       .filters = {refusing},
+                       .start_marked = [&](const auto& arguments) { return again(arguments); },
+                       .marked = {*marked}});
+  };
+  const auto proven = with(-kMarkerErrno);
+  ASSERT_TRUE(proven) << proven.error().text();
+  EXPECT_TRUE(proven->marker);
+  EXPECT_EQ(named(*proven, "setns").by, ProbeBy::kSeccomp);
+  // EPERM again, though the filter was to answer the marker: it was not the filter.
+  const auto disproven = with(-1);
+  ASSERT_TRUE(disproven) << disproven.error().text();
+  EXPECT_FALSE(named(*disproven, "setns").blocked);
+  EXPECT_EQ(named(*disproven, "setns").result,
+            "EPERM by the filter, but EPERM with every errno of the filter replaced");
+}
+
+TEST(ProbeMarker, ReplacesRefusalsAndNothingElse) {
+  const auto program = with_marker(refuse(39, SECCOMP_RET_KILL_PROCESS));
+  ASSERT_TRUE(program);
+  EXPECT_EQ((*program)[2].k, SECCOMP_RET_ERRNO | kMarkerErrno);
+  EXPECT_EQ((*program)[3].k, kAllow);
+  EXPECT_FALSE(with_marker({statement(BPF_RET | BPF_A, 0)}));
+  const auto document = profile::read_oci(
+      R"({"defaultAction": "SCMP_ACT_KILL_PROCESS", "syscalls": [
+           {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+           {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]})",
+      "test");
+  ASSERT_TRUE(document) << document.error().text();
+  const profile::Profile marked = with_marker(*document);
+  const profile::Verdict marker{profile::Action::kErrno, kMarkerErrno};
+  EXPECT_EQ(marked.default_verdict(), marker);
+  EXPECT_TRUE(marked.rules().at(0).verdict.allows());
+  EXPECT_EQ(marked.rules().at(1).verdict, marker);
+}
+
+TEST(ProbeCatalog, HasCallsForEachStepAndAStepForEachCall) {
+  EXPECT_GE(probe_steps().size(), 40U);
+  std::set<std::string_view> names;
+  for (const ProbeStep& step : probe_steps()) {
+    EXPECT_TRUE(names.insert(step.name).second) << step.name;
+    for (const std::string_view text : {step.tries, step.technique, step.source}) {
+      EXPECT_FALSE(text.empty()) << step.name;
+    }
+    for (const std::string_view words : {step.root, step.nobody, step.docker}) {
+      for (const std::string& word : split(words, '|')) {
+        EXPECT_THAT(word, AnyOf("seccomp", "capability", "kernel", "open")) << step.name;
+      }
+    }
+  }
+  std::set<std::string_view> with_calls;
+  for (const ProbeCall& call : probe_calls()) {
+    with_calls.insert(call.step);
+    EXPECT_EQ(call.capability.empty() ||
+                  host::capability_bits(std::array{std::string(call.capability)}) != 0,
+              true)
+        << call.capability;
+  }
+#if defined(__x86_64__)
+  EXPECT_EQ(names, with_calls);
+#endif
 }
 
 TEST(Probe, BelievesTheKernelWhenTheFilterIsAnother) {
@@ -153,11 +258,10 @@ TEST(Probe, SaysWhatTheProgramItselfIsRefused) {
 
 TEST(Probe, RefusesAReportThatIsNone) {
   const auto report_of = [](std::string output) {
-    return run_probes(
-        [&](const std::vector<std::string>&) -> Result<ProgramRun> {
-          return ProgramRun{output, ExitStatus{1, 0}};
-        },
-        {});
+    return run_probes({.start = [&](const std::vector<std::string>&) -> Result<ProgramRun> {
+                         return ProgramRun{output, ExitStatus{1, 0}};
+                       },
+                       .filters = {}});
   };
   const auto silent = report_of("");
   ASSERT_FALSE(silent);

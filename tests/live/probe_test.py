@@ -1,35 +1,57 @@
 """`whittle probe` against the kernel: the program is harmless without any filter, and the report tells
-what the filter refused from what the kernel refused, natively as root and as another user, and in
-runc and crun."""
+what the filter, a missing capability and the kernel's configuration refused, natively as root and as
+another user, and in runc and crun."""
 
 import errno
 import json
 import os
+import re
 import subprocess
 
-from harness import BUILD, WHITTLE, for_everybody, require_root, temporary_directory, whittle
+from harness import (BUILD, SOURCE, WHITTLE, check_probes, for_everybody, probe_table, require_root, temporary_directory,
+                     whittle)
 
 require_root()
 DIRECTORY = temporary_directory()
 os.chmod(DIRECTORY, 0o755)
-STEPS = 24
+STEPS = len(probe_table("none-root"))
+assert STEPS >= 40
 
 
-def probe(profile, *options, expect, **kwargs):
-    report = json.loads(whittle("probe", profile, "--json", *options, expect=expect, **kwargs).stdout)
+def checked(report):
+    """A report as JSON, its steps by name."""
     assert report["total"] == len(report["probes"]) == STEPS
     assert report["blocked"] == sum(step["blocked"] for step in report["probes"])
     for step in report["probes"]:
-        assert step["name"] and step["syscall"] and step["result"] and step["technique"], step
+        for key in ("name", "syscall", "result", "tries", "technique", "source"):
+            assert step[key], step
+        assert step["blocked"] == (step["by"] == "seccomp"), step
+        assert set(step["expected"]) == {"root", "nobody", "docker"}, step
     return {step["name"]: step for step in report["probes"]}
 
 
-def write_profile(name, default, *allowed):
+def probe(profile, *options, expect, **kwargs):
+    return checked(json.loads(whittle("probe", profile, "--json", *options, expect=expect, **kwargs).stdout))
+
+
+def as_nobody(*arguments, code):
+    done = subprocess.run([BINARY, "probe", *arguments, "--json"], user=65534, group=65534, extra_groups=[],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == code, done
+    return checked(json.loads(done.stdout))
+
+
+def write_file(name, text):
     path = os.path.join(DIRECTORY, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"defaultAction": default, "architectures": ["SCMP_ARCH_X86_64"],
-                   "syscalls": [{"names": list(allowed), "action": "SCMP_ACT_ALLOW"}]}, file)
+        file.write(text)
     return path
+
+
+def write_profile(name, default, *allowed):
+    return write_file(name, json.dumps({"defaultAction": default, "architectures": ["SCMP_ARCH_X86_64"],
+                                        "syscalls": [{"names": list(allowed), "action": "SCMP_ACT_ALLOW"}]}))
 
 
 def is_open(steps):
@@ -58,7 +80,8 @@ def host_state():
     """What the steps would change on the host if they were not harmless."""
     namespaces = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in os.listdir("/proc/self/ns")}
     state = {"mounts": read("/proc/self/mountinfo"), "namespaces": namespaces, "running": running()}
-    for path in ("/sys/kernel/kexec_loaded", "/proc/sys/kernel/tainted"):
+    for path in ("/sys/kernel/kexec_loaded", "/proc/sys/kernel/tainted", "/proc/swaps", "/proc/sysvipc/msg",
+                 "/proc/sys/kernel/randomize_va_space"):
         if os.path.exists(path):
             state[path] = read(path)
     # Their use counts come and go with whatever else runs; which there are does not.
@@ -71,17 +94,16 @@ def host_state():
     return state
 
 
-# By number: what each call comes to without a filter, on a kernel that has it.
-X86_64_RESULTS = {
-    308: {errno.EBADF}, 165: {errno.EFAULT}, 430: {errno.EFAULT}, 429: {errno.EFAULT, errno.EBADF},
-    428: {errno.EFAULT, errno.EBADF}, 155: {errno.EFAULT}, 101: {errno.ESRCH}, 438: {errno.EBADF},
-    304: {errno.EFAULT, errno.EBADF}, 175: {errno.ENOEXEC, errno.EFAULT},
-    313: {errno.EBADF, errno.ENOEXEC}, 246: {errno.EINVAL}, 321: {errno.EINVAL}, 298: {errno.EFAULT},
-    323: {errno.EINVAL}, 250: {errno.EOPNOTSUPP}, 248: {errno.EFAULT}, 425: {errno.EFAULT, errno.EINVAL},
-    41: {errno.EINVAL},
-}
-# Namespaces, personality, an empty copy, getpid of x32.
-MADE_ONLY_FOR_ITSELF = {435, 56, 272, 135, 311, 39 | 0x40000000}
+def results_by_call():
+    """What each line of probe_calls.inc says that the call comes to, in the order in which they are made."""
+    with open(os.path.join(SOURCE, "src", "trial", "probe_calls.inc"), encoding="utf-8") as file:
+        text = file.read()
+    calls = re.findall(r"^CALL\(.*?\)  +// (.*)$", re.sub(r",\n +", ", ", text), re.MULTILINE)
+    assert len(calls) == len(re.findall(r"^CALL\(", text, re.MULTILINE))
+    names = [re.findall(r"\bE[A-Z0-9]+\b", comment) for comment in calls]
+    assert all(found or re.search("succeeds|0|the pid", comment) for found, comment in zip(names, calls)), calls
+    return [{getattr(errno, name) for name in found} if found else {0} for found in names]
+
 
 print("without a filter, as root: the calls are made, and the host is as before")
 before = host_state()
@@ -92,32 +114,71 @@ after = host_state()
 assert after == before, {key: (before[key], after[key]) for key in before if after[key] != before[key]}
 lines = [list(map(lambda word: int(word, 16), line.split())) for line in done.stdout.splitlines()]
 assert [line[0] for line in lines] == list(range(len(lines))) and len(lines) > STEPS
-for line in lines:
-    _, arch, number, *_, result = line
-    if arch == 0xC000003E and number not in MADE_ONLY_FOR_ITSELF:
-        answered = 2**64 - result
-        # EPERM: locked down; ENOSYS: built without it.
-        assert answered in X86_64_RESULTS[number] | {errno.EPERM, errno.ENOSYS}, line
+RESULTS = results_by_call()
+assert len(lines) == len(RESULTS)
+# Locked down; built without it, or not switched on.
+LACKING = {errno.EPERM, errno.ENOSYS, errno.ENOPKG, errno.ENOSPC}
+for line, allowed in zip(lines, RESULTS):
+    answered = 2**64 - line[-1] if line[-1] >= 2**63 else 0
+    assert answered in allowed | LACKING, (line, allowed)
+
+print("without a filter, as root, as another user, and without capabilities")
+BINARY = for_everybody(WHITTLE)
+bare = probe("none", expect=1)
+check_probes(bare.values(), "none-root")
+assert not any(step["blocked"] for step in bare.values())
+nobody = as_nobody("none", code=1)
+check_probes(nobody.values(), "none-nobody")
+assert nobody["reboot"]["result"] == "EPERM by the kernel for want of CAP_SYS_BOOT: let through"
+for options in (("--user", "65534"), ("--user", "65534:65534", "--no-new-privileges", "off"), ("--caps", "none")):
+    check_probes(probe("none", *options, expect=1).values(), "none-nobody")
+some = probe("none", "--caps", "sys_boot", expect=1)
+assert some["reboot"]["by"] == "open" and some["mount"]["by"] == "capability", (some["reboot"], some["mount"])
+for settings, column in ((bare, "root"), (nobody, "nobody")):
+    for step in settings.values():
+        assert step["by"] in step["expected"][column].split("|"), step
+
+print("with a profile that allows everything each step is as open as without")
+everything = write_file("everything.json", json.dumps(
+    {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]}))
+for options in ((), ("--runtime", "runc", "--caps", ALL_CAPS := ",".join(
+        json.loads(whittle("probe", "none", "--json", expect=1).stdout)["setting"]["capabilities"])),
+                ("--runtime", "crun", "--caps", ALL_CAPS)):
+    opened = probe(everything, *options, expect=1)
+    assert {name: step["by"] for name, step in opened.items()} == {name: step["by"] for name, step in bare.items()}, options
+inside = probe(everything, "--runtime", "crun", "--user", "65534", expect=1)
+check_probes(inside.values(), "none-nobody")
 
 print("Docker's default, natively: as root and as nobody")
 docker = probe("baseline:docker", expect=1)
-assert is_open(docker) == {"ptrace", "process-vm-writev", "socket-af-alg", "socket-af-vsock",
-                           "socket-af-packet", "socket-netfilter", "int80-entry", "x32-entry"}, is_open(docker)
+check_probes(probe("baseline:docker", "--caps", "docker", expect=1).values(), "docker-runc")
 assert docker["mount"]["result"] == "EPERM by the filter"
 assert docker["clone3"]["result"] == "ENOSYS by the filter"
-assert docker["kernel-module"]["syscall"] == "init_module, finit_module"
+assert docker["kernel-module"]["syscall"] == "init_module, finit_module, delete_module"
 assert docker["ptrace"]["result"] == "ESRCH by the kernel: reached"
 # The rule "family greater than 40" takes 64 bits, the kernel 32: it is no lock.
 assert docker["socket-af-vsock"]["result"] == "bits above 32: EINVAL by the kernel: reached"
 
 tight = write_profile("tight.json", "SCMP_ACT_ERRNO", "execve", "write", "exit_group")
-binary = for_everybody(WHITTLE)
 for profile, code in (("baseline:docker", 1), (tight, 0)):
-    as_nobody = subprocess.run([binary, "probe", profile, "--json"], user=65534, group=65534,
-                               extra_groups=[], capture_output=True, text=True, check=False)
-    assert as_nobody.returncode == code, as_nobody
-    blocked = {step["name"]: step["blocked"] for step in json.loads(as_nobody.stdout)["probes"]}
-    assert blocked == {name: step["blocked"] for name, step in probe(profile, expect=code).items()}
+    blocked = {name for name, step in as_nobody(profile, code=code).items() if step["blocked"]}
+    assert blocked == {name for name, step in probe(profile, expect=code).items() if step["blocked"]}
+
+print("the kernel's own EPERM is not the filter's: both refuse, and the marker tells")
+capable = write_profile("capable.json", "SCMP_ACT_ERRNO", "execve", "write", "exit_group", "mount", "reboot")
+report = json.loads(whittle("probe", capable, "--json", "--caps", "none", expect=1).stdout)
+assert report["marker"] is True and report["setting"]["capabilities"] == [], report["setting"]
+steps = checked(report)
+assert steps["reboot"]["result"] == "EPERM by the kernel for want of CAP_SYS_BOOT: let through", steps["reboot"]
+assert steps["reboot"]["by"] == "capability" and not steps["reboot"]["blocked"]
+assert steps["process-accounting"]["result"] == "EPERM by the filter", steps["process-accounting"]
+assert steps["mount"]["result"].startswith("mount: EPERM by the kernel for want of CAP_SYS_ADMIN"), steps["mount"]
+# ENOSYS is what the kernel says too.
+assert steps["unknown-call"]["by"] == "seccomp", steps["unknown-call"]
+lacking = write_file("lacking.json", json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+    {"names": ["uselib"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS}]}))
+steps = probe(lacking, expect=1)
+assert steps["uselib"]["result"] == "ENOSYS by the filter" and steps["unknown-call"]["by"] == "kernel"
 
 print("a tight profile blocks all; one that kills too, step by step")
 steps = probe(tight, expect=0)
@@ -133,8 +194,51 @@ assert "mount" in is_open(probe(logging, expect=1))
 print("in containers")
 for runtime in ("runc", "crun"):
     inside = probe("baseline:docker", "--runtime", runtime, expect=1)
-    assert is_open(inside) == is_open(docker), (runtime, is_open(inside))
+    check_probes(inside.values(), "docker-runc")
+    for step in inside.values():
+        assert step["by"] in step["expected"]["docker"].split("|"), step
+    for options in (("--user", "65534"), ("--user", "65534", "--no-new-privileges", "off"), ("--no-new-privileges", "off")):
+        other = probe("baseline:docker", "--runtime", runtime, *options, expect=1)
+        assert {name for name in other if other[name]["blocked"]} == {name for name in inside if inside[name]["blocked"]}
+        assert other["socket-raw"]["by"] == ("capability" if "--user" in options else "open"), other["socket-raw"]
+    # The profile is read for the capabilities as Docker would, and the container has them.
+    admin = probe("baseline:docker", "--runtime", runtime, "--caps", "docker,sys_admin", expect=1)
+    assert admin["mount"]["by"] == "open" and admin["namespaces-unshare"]["by"] == "open", admin["mount"]
+    assert admin["reboot"]["by"] == "seccomp", admin["reboot"]
 assert is_open(probe(tight, "--runtime", "crun", expect=0)) == set()
+
+print("a workload.yaml says how")
+write_file("workload/workload.yaml", f"""apiVersion: whittle/v1
+kind: Workload
+name: tight
+run:
+  command: [/bin/true]
+  runtime: crun
+  user: "65534"
+profile: {tight}
+""")
+report = json.loads(whittle("probe", DIRECTORY + "/workload", "--json", expect=0).stdout)
+assert report["setting"] == {"runtime": "crun", "no_new_privileges": True, "uid": 65534, "gid": 65534, "capabilities": []}
+assert json.loads(whittle("probe", DIRECTORY + "/workload/workload.yaml", "--runtime", "none", "--json").stdout)[
+    "setting"]["runtime"] == "none"
+write_file("bundle/config.json", json.dumps({"process": {
+    "user": {"uid": 0, "gid": 0}, "noNewPrivileges": True, "capabilities": {"bounding": ["CAP_SYS_BOOT"]}}}))
+write_file("bundle/workload.yaml", f"""apiVersion: whittle/v1
+kind: Workload
+name: bundle
+run: {{bundle: ., runtime: crun}}
+profile: {everything}
+""")
+steps = probe(DIRECTORY + "/bundle", expect=1)
+assert steps["reboot"]["by"] == "open" and steps["mount"]["by"] == "capability", (steps["reboot"], steps["mount"])
+write_file("bare/workload.yaml", "apiVersion: whittle/v1\nkind: Workload\nname: bare\nrun: {command: [/bin/true]}\n")
+assert "bare.profile.json" in whittle("probe", DIRECTORY + "/bare", expect=None).stderr
+
+print("what needs root says so")
+for options in (("--user", "1"), ("--caps", "none"), ("--runtime", "crun")):
+    done = subprocess.run([BINARY, "probe", tight, *options], user=65534, group=65534, extra_groups=[], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 3 and "root" in done.stderr, done
 
 print("a profile under which the program cannot run is bad input")
 for missing in ("execve", "write"):
