@@ -16,6 +16,7 @@ const Verb& score_verb();
 const Verb& verify_verb();
 const Verb& probe_verb();
 const Verb& baseline_verb();
+const Verb& install_verb();
 const Verb& syscall_verb();
 
 }  // namespace whittle::cli
