@@ -16,3 +16,12 @@ endfunction()
 whittle_program(whittle_probe src/trial/probe_program.c whittle_trial probe_program)
 whittle_program(whittle_pause src/host/pause_program.c whittle_host pause_program)
 whittle_embed(whittle_trial probes_tsv ${CMAKE_SOURCE_DIR}/data/probes.tsv)
+
+# Runs another build of libseccomp, which is a shared library: so this one program is linked with the
+# machine's C library, whatever the build type.
+add_executable(whittle_libseccomp ${CMAKE_SOURCE_DIR}/src/filter/libseccomp_program.c)
+target_compile_options(whittle_libseccomp PRIVATE -fno-sanitize=all)
+target_link_options(whittle_libseccomp PRIVATE -fno-sanitize=all -Wl,--build-id=none -s)
+set_target_properties(whittle_libseccomp PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+whittle_embed(whittle_filter libseccomp_program ${CMAKE_BINARY_DIR}/whittle_libseccomp)
+add_dependencies(whittle_filter whittle_libseccomp)

@@ -90,6 +90,8 @@ Result<Pair> read_pair(const Arguments& arguments) {
     warn_of_skipped(compiled_before.skipped, first);
     warn_of_skipped(compiled_after.skipped, second);
   }
+  warn_of_untold(compiled_before.untold, first);
+  warn_of_untold(compiled_after.untold, second);
   pair.before = std::move(compiled_before.program);
   pair.after = std::move(compiled_after.program);
   return pair;
@@ -295,11 +297,14 @@ bool fails(const filter::Comparison& comparison, bool on_looser_only) {
 }
 
 Result<int> run_diff(const Arguments& arguments) {
+  TRY(choose_libseccomp(arguments));
   TRY_ASSIGN(const Pair pair, read_pair(arguments));
   TRY_ASSIGN(const filter::Comparison comparison,
              filter::compare(pair.before, pair.after, pair.arches));
   if (arguments.flag("--json")) {
-    TRY(print_json(to_json(comparison)));
+    json::Value value = to_json(comparison);
+    set_libseccomp(value);
+    TRY(print_json(value));
   } else {
     TRY(print_result(to_text(comparison, pair.arches)));
   }
@@ -339,6 +344,7 @@ const Verb& diff_verb() {
                    "for a baseline: the container's capabilities, as in docker,SYS_ADMIN"},
                   {"--kernel", 0, "VERSION", "for a baseline: the kernel of the host, as in 6.18"},
                   runtime_option(),
+                  libseccomp_option(),
                   {"--json", 0, "", "print JSON"}},
       .operand = "P and P",
       .least_operands = 2,

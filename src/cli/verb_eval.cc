@@ -92,6 +92,7 @@ json::Value to_json(const Answer& answer, const filter::Arguments& args) {
   value.set("hex", std::move(hex));
   value.set("action", profile::action_name(answer.verdict.action));
   value.set("data", static_cast<unsigned>(answer.verdict.data));
+  set_libseccomp(value);
   return value;
 }
 
@@ -124,6 +125,7 @@ Result<Question> read_question(const Arguments& arguments) {
 Result<int> run_eval(const Arguments& arguments) {
   const std::vector<std::string>& operands = arguments.operands();
   const std::string& call_text = operands.at(1);
+  TRY(choose_libseccomp(arguments));
   filter::Arguments args{};
   const std::size_t given = operands.size() - 2;
   for (std::size_t i = 0; i < given; ++i) {
@@ -163,7 +165,9 @@ const Verb& eval_verb() {
   static const Verb verb = {
       .name = "eval",
       .summary = "what a profile answers to one system call, with its arguments",
-      .synopsis = "P CALL [ARG0 ... ARG5] [--arch A|all] [--runtime runc|crun|none] [--json]",
+      .synopsis =
+          "P CALL [ARG0 ... ARG5] [--arch A|all] [--runtime runc|crun|none] [--libseccomp FILE] "
+          "[--json]",
       .description =
           "Compiles the profile with libseccomp as the runtime does, and runs the filter that "
           "comes "
@@ -184,6 +188,7 @@ const Verb& eval_verb() {
                    "for a baseline: the container's capabilities, as in docker,SYS_ADMIN"},
                   {"--kernel", 0, "VERSION", "for a baseline: the kernel of the host, as in 6.18"},
                   runtime_option(),
+                  libseccomp_option(),
                   {"--json", 0, "", "print JSON"}},
       .operand = "P, CALL and ARGs",
       .least_operands = 2,

@@ -3,6 +3,7 @@
 
 #include "base/file_system.h"
 #include "base/text.h"
+#include "cli/compiled_profile.h"
 #include "cli/load_evidence.h"
 #include "cli/load_profile.h"
 #include "cli/output.h"
@@ -231,6 +232,7 @@ Result<int> run_generate(const Arguments& arguments) {
           arguments.operands().end()) {
     return input_error("is evidence and the output, too", *output, "choose another path with -o");
   }
+  TRY(choose_libseccomp(arguments));
   TRY_ASSIGN(const generate::Options options, read_options(arguments));
   TRY_ASSIGN(const std::vector<evidence::Evidence> parts, load_evidence(arguments.operands()));
   const evidence::Evidence evidence = evidence::merge(parts);
@@ -297,6 +299,7 @@ const Verb& generate_verb() {
            {"--caps", 0, "LIST",
             "the container's capabilities, as in CHOWN,KILL; docker: its default ones; none"},
            {"--kernel", 0, "VERSION", "the oldest kernel of the hosts, as in 6.1"},
+           libseccomp_option(),
            {"--log-denials", 0, "", "have the kernel log every refusal"},
            {"--json", 0, "", "print what was done as JSON"}},
       .operand = "EVIDENCE",

@@ -138,6 +138,7 @@ json::Value to_json(const Outcome& outcome) {
   json::Value value;
   value.set("findings", std::move(findings));
   value.set("suppressed", std::move(suppressed));
+  set_libseccomp(value);
   return value;
 }
 
@@ -286,6 +287,7 @@ Result<int> run_lint(const Arguments& arguments) {
   if (arguments.flag("--json") && arguments.flag("--sarif")) {
     return input_error("lint: --json and --sarif both write to standard output", {}, "give one");
   }
+  TRY(choose_libseccomp(arguments));
   TRY_ASSIGN(const Outcome outcome, lint_all(arguments));
   if (arguments.flag("--json")) {
     TRY(print_json(to_json(outcome)));
@@ -319,6 +321,7 @@ std::vector<Option> options() {
        {"oci", "docker"}}};
   for (Option& option : setting_options()) all.push_back(std::move(option));
   all.push_back(runtime_option());
+  all.push_back(libseccomp_option());
   all.push_back({"--json", 0, "", "print JSON"});
   all.push_back({"--sarif", 0, "", "print SARIF 2.1.0, for code hosts and editors"});
   return all;

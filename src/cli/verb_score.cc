@@ -55,6 +55,7 @@ std::string printable_name(const std::string& p) {
 }
 
 Result<int> run_score(const Arguments& arguments) {
+  TRY(choose_libseccomp(arguments));
   TRY_ASSIGN(const profile::Setting setting, setting_of(arguments));
   const std::string& p = arguments.operands().at(0);
   TRY_ASSIGN(const Score score, score_of(p, setting, arguments));
@@ -68,6 +69,7 @@ Result<int> run_score(const Arguments& arguments) {
     value.set("against", std::move(against_value));
     text += to_text(printable_name(other), compared);
   }
+  set_libseccomp(value);
   if (arguments.flag("--json")) {
     TRY(print_json(value));
   } else {
@@ -104,6 +106,7 @@ const Verb& score_verb() {
                 {"--against", 0, "BASELINE", "show the same for this profile or baseline"}};
             for (Option& option : setting_options()) options.push_back(std::move(option));
             options.push_back(runtime_option());
+            options.push_back(libseccomp_option());
             options.push_back({"--json", 0, "", "print JSON"});
             return options;
           }(),

@@ -187,6 +187,7 @@ Result<void> print(const Shown& shown, bool as_json) {
   value.set("source", shown.source);
   value.set("filters", std::move(filters));
   value.set("arches", std::move(arches));
+  set_libseccomp(value);
   return print_json(value);
 }
 
@@ -206,6 +207,7 @@ Result<Shown> read_source(const Arguments& arguments) {
 }
 
 Result<int> run_show(const Arguments& arguments) {
+  TRY(choose_libseccomp(arguments));
   TRY_ASSIGN(const Shown shown, read_source(arguments));
   if (const auto file = arguments.value("--bytes")) {
     TRY(write_file(*file, bytes_of(shown.filters)));
@@ -244,6 +246,7 @@ const Verb& show_verb() {
                 {"--bytes", 0, "FILE", "write the filters as raw instructions"}};
             for (Option& option : setting_options()) options.push_back(std::move(option));
             options.push_back(runtime_option());
+            options.push_back(libseccomp_option());
             options.push_back({"--json", 0, "", "print JSON"});
             return options;
           }(),

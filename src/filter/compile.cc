@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -21,7 +20,11 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "filter/handed.h"
+#include "filter/library.h"
+#include "filter/libseccomp.h"
 #include "filter/stub.h"
+#include "syscalls/table.h"
 
 namespace whittle::filter {
 
@@ -29,72 +32,23 @@ namespace {
 
 using profile::Action;
 using profile::Condition;
-using profile::Operator;
 using profile::Profile;
 using profile::Rule;
 using profile::Verdict;
 
-// Of the processor, so that a busy machine is not taken for an endless loop. Docker's default costs
-// libseccomp some 10 ms: what takes this long never ends.
-constexpr suseconds_t kMostProcessorMicroseconds = 800'000;
 constexpr double kMostSeconds = 60;  // of the clock, on a machine that has no time for us
 constexpr unsigned kConditionsThatCrunReads = 6;
 constexpr std::string_view kDidNotFinish = "libseccomp did not finish";
 
-using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
-
-std::uint32_t scmp_action(const Verdict& verdict) {
-  switch (verdict.action) {
-    case Action::kKillProcess:
-      return SCMP_ACT_KILL_PROCESS;
-    case Action::kKillThread:
-      return SCMP_ACT_KILL_THREAD;
-    case Action::kTrap:
-      return SCMP_ACT_TRAP;
-    case Action::kErrno:
-      return SCMP_ACT_ERRNO(verdict.data);
-    case Action::kNotify:
-      return SCMP_ACT_NOTIFY;
-    case Action::kTrace:
-      return SCMP_ACT_TRACE(verdict.data);
-    case Action::kLog:
-      return SCMP_ACT_LOG;
-    case Action::kAllow:
-      return SCMP_ACT_ALLOW;
-  }
-  return SCMP_ACT_KILL_PROCESS;
-}
-
-scmp_compare scmp_operator(Operator op) {
-  switch (op) {
-    case Operator::kNe:
-      return SCMP_CMP_NE;
-    case Operator::kLt:
-      return SCMP_CMP_LT;
-    case Operator::kLe:
-      return SCMP_CMP_LE;
-    case Operator::kEq:
-      return SCMP_CMP_EQ;
-    case Operator::kGe:
-      return SCMP_CMP_GE;
-    case Operator::kGt:
-      return SCMP_CMP_GT;
-    case Operator::kMaskedEq:
-      return SCMP_CMP_MASKED_EQ;
-  }
-  return SCMP_CMP_EQ;
-}
-
-// libseccomp's token for "SCMP_ARCH_X86_64"; 0 when it does not know the architecture. Except for
-// x32 the token is the AUDIT_ARCH value.
-std::uint32_t arch_token(std::string_view oci_name) {
+// libseccomp's word for "SCMP_ARCH_X86_64".
+std::string arch_word(std::string_view oci_name) {
   constexpr std::string_view kPrefix = "SCMP_ARCH_";
   if (oci_name.substr(0, kPrefix.size()) == kPrefix) oci_name.remove_prefix(kPrefix.size());
   std::string name(oci_name);
   for (char& c : name) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return seccomp_arch_resolve_name(name.c_str());
+  return name;
 }
 
 bool repeats_an_index(std::span<const Condition> conditions) {
@@ -130,17 +84,17 @@ tl::unexpected<Error> rule_error(int error, const std::string& name, std::size_t
 // What the child process does: profile -> libseccomp -> program.
 class Builder {
  public:
-  Builder(const Profile& profile, Flavour flavour) : profile_(profile), flavour_(flavour) {}
+  Builder(const Profile& profile, Flavour flavour, Libseccomp& library)
+      : profile_(profile), flavour_(flavour), library_(library) {}
 
   // Writes the program to `program_fd`; returns the skipped names.
   Result<std::set<std::string>> build(int program_fd) {
-    // All features, whatever the kernel of this machine has: the program must not depend on it.
-    seccomp_api_set(6);
     TRY(start());
     TRY(add_architectures());
     for (std::size_t i = 0; i < profile_.rules().size(); ++i) TRY(add_rule(i));
     TRY(write_stub(program_fd));
-    if (const int error = seccomp_export_bpf(context_.get(), program_fd); error < 0) {
+    TRY(write_by_document(program_fd));
+    if (const int error = library_.export_bpf(); error < 0) {
       return input_error(format("libseccomp made no program: {}", std::strerror(-error)));
     }
     return std::move(skipped_);
@@ -151,8 +105,7 @@ class Builder {
     if (flavour_ == Flavour::kRunc && profile_.default_verdict().action == Action::kNotify) {
       return input_error("runc refuses SCMP_ACT_NOTIFY as the default action", "/defaultAction");
     }
-    context_.reset(seccomp_init(scmp_action(profile_.default_verdict())));
-    if (context_ == nullptr) {
+    if (library_.init(libseccomp_action(profile_.default_verdict())) < 0) {
       return input_error("libseccomp refuses the default action", "/defaultAction");
     }
     return {};
@@ -163,7 +116,7 @@ class Builder {
     const auto native = native_arch(profile_);
     TRY(add_architecture(std::string(syscalls::oci_arch(native)), "/architectures"));
     if (native != syscalls::native_of(syscalls::host_arch())) {
-      seccomp_arch_remove(context_.get(), SCMP_ARCH_NATIVE);
+      library_.arch_remove_native();
     }
     const auto& listed = profile_.parts().architectures;
     for (std::size_t i = 0; i < listed.size(); ++i) {
@@ -173,9 +126,9 @@ class Builder {
   }
 
   Result<void> add_architecture(const std::string& name, const std::string& place) {
-    const std::uint32_t token = arch_token(name);
+    const std::uint32_t token = library_.arch_resolve_name(arch_word(name));
     if (token == 0) return input_error("libseccomp does not know " + name, place);
-    const int error = seccomp_arch_add(context_.get(), token);
+    const int error = library_.arch_add(token);
     if (error == -EDOM) {
       return input_error(name + " has the other byte order: libseccomp can't mix the two", place);
     }
@@ -187,16 +140,16 @@ class Builder {
 
   Result<void> add_rule(std::size_t index) {
     const Rule& rule = profile_.rules()[index];
-    const std::uint32_t action = scmp_action(rule.verdict);
-    if (action == scmp_action(profile_.default_verdict())) return {};
+    const std::uint32_t action = libseccomp_action(rule.verdict);
+    if (action == libseccomp_action(profile_.default_verdict())) return {};
     for (const std::string& name : rule.names) {
       if (flavour_ == Flavour::kRunc && name == "write" && rule.verdict.action == Action::kNotify) {
         return input_error("runc refuses SCMP_ACT_NOTIFY for write", format("/syscalls/{}", index));
       }
-      const int number = seccomp_syscall_resolve_name(name.c_str());
-      if (number == __NR_SCMP_ERROR) {
-        skipped_.insert(name);
-      } else if (const int error = add_call(rule, action, number); error < 0) {
+      const auto number = knows(name) ? library_.syscall_resolve_name(name) : std::nullopt;
+      if (!number) {
+        if (!known_by_document_only(name)) skipped_.insert(name);
+      } else if (const int error = add_call(rule, action, *number); error < 0) {
         return rule_error(-error, name, index);
       }
     }
@@ -209,45 +162,32 @@ class Builder {
       conditions =
           conditions.first(std::min<std::size_t>(conditions.size(), kConditionsThatCrunReads));
     }
-    std::vector<scmp_arg_cmp> comparisons;
-    for (const Condition& condition : conditions) {
-      comparisons.push_back(
-          {condition.index, scmp_operator(condition.op), condition.value, condition.value_two});
-    }
     // Runtimes read a rule with a repeated index as one rule for each of its conditions.
-    if (flavour_ != Flavour::kNative && repeats_an_index(conditions)) {
-      for (const scmp_arg_cmp& comparison : comparisons) {
-        const int error = seccomp_rule_add_array(context_.get(), action, number, 1, &comparison);
-        if (error < 0) return error;
-      }
-      return 0;
+    if (flavour_ == Flavour::kNative || !repeats_an_index(conditions)) {
+      return library_.rule_add(action, number, conditions);
     }
-    return seccomp_rule_add_array(context_.get(), action, number,
-                                  static_cast<unsigned>(comparisons.size()), comparisons.data());
+    for (std::size_t i = 0; i < conditions.size(); ++i) {
+      const int error = library_.rule_add(action, number, conditions.subspan(i, 1));
+      if (error < 0) return error;
+    }
+    return 0;
   }
 
-  Result<void> write_stub(int program_fd) const {
+  Result<void> write_stub(int program_fd) {
     if (flavour_ != Flavour::kRunc || !has_stub(profile_.default_verdict())) return {};
-    const Program stub = enosys_stub(newest_calls());
-    const auto size = static_cast<ssize_t>(stub.size() * sizeof(sock_filter));
-    if (::write(program_fd, stub.data(), static_cast<std::size_t>(size)) != size) {
-      return errno_error(ErrorKind::kEnvironment, "can't keep the compiled filter", errno);
-    }
-    return {};
+    return write(program_fd, enosys_stub(newest_calls()));
   }
 
   // For each listed ABI, in order, the largest number that the profile names; 0 when it names none.
-  std::vector<NewestCall> newest_calls() const {
+  std::vector<NewestCall> newest_calls() {
     std::vector<NewestCall> calls;
     for (const std::string& listed : profile_.parts().architectures) {
-      const std::uint32_t token = arch_token(listed);
-      const bool x32 = token == SCMP_ARCH_X32;
-      NewestCall newest{x32 ? SCMP_ARCH_X86_64 : token, x32, 0};
+      const std::uint32_t token = library_.arch_resolve_name(arch_word(listed));
+      const bool x32 = syscalls::arch_from_oci(listed) == syscalls::Arch::kX32;
+      NewestCall newest{x32 ? syscalls::audit_arch(syscalls::Arch::kX32) : token, x32, 0};
       for (const Rule& rule : profile_.rules()) {
         for (const std::string& name : rule.names) {
-          // Negative: a call of other architectures, or of none.
-          const int number = seccomp_syscall_resolve_name_arch(token, name.c_str());
-          if (number > 0) newest.nr = std::max(newest.nr, static_cast<std::uint32_t>(number));
+          newest.nr = std::max(newest.nr, number_on(listed, token, name));
         }
       }
       calls.push_back(newest);
@@ -255,14 +195,72 @@ class Builder {
     return calls;
   }
 
+  // 0: a call of other architectures, or of none.
+  std::uint32_t number_on(const std::string& oci_arch, std::uint32_t token,
+                          const std::string& name) {
+    if (!knows(name)) return 0;
+    const auto arch = syscalls::arch_from_oci(oci_arch);
+    if (arch && is_by_document(*arch, name)) return syscalls::number(*arch, name).value_or(0);
+    const auto number = library_.syscall_resolve_name_arch(token, name);
+    return number && *number > 0 ? static_cast<std::uint32_t>(*number) : 0;
+  }
+
+  // Whether a newer release that is asked about has a new call there, and what compiles does not:
+  // it may know the name, and not that the architecture has it too.
+  bool is_by_document(syscalls::Arch arch, const std::string& name) {
+    if (!newer_by_document() || !new_names().contains(name) || !libseccomp_knows(name)) {
+      return false;
+    }
+    const std::string word = arch_word(syscalls::oci_arch(arch));
+    const auto number = library_.syscall_resolve_name_arch(library_.arch_resolve_name(word), name);
+    return !number || *number < 0;
+  }
+
+  // What compiles knows more names than an older release that is asked about.
+  static bool knows(const std::string& name) {
+    return libseccomp().source != Library::Source::kDocumented || libseccomp_knows(name);
+  }
+
+  // The answers to calls that only a newer release knows, which is asked about: in front of the
+  // filter of what compiles. Calls that look at arguments are left out: Compiled::untold.
+  Result<void> write_by_document(int program_fd) {
+    if (!newer_by_document()) return {};
+    const Handed handed(profile_, flavour_);
+    Program program;
+    for (const syscalls::Arch arch : covered_arches(profile_)) {
+      for (const std::string_view call : handed.calls()) {
+        const auto number = syscalls::number(arch, call);
+        const Verdict* constant = handed.constant(call);
+        if (!number || constant == nullptr || handed.rules(call).empty() ||
+            !is_by_document(arch, std::string(call))) {
+          continue;
+        }
+        const std::uint32_t action = libseccomp_action(*constant);
+        program.push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, arch)});
+        program.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 3, syscalls::audit_arch(arch)});
+        program.push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)});
+        program.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 1, *number});
+        program.push_back({BPF_RET | BPF_K, 0, 0, action});
+      }
+    }
+    return write(program_fd, program);
+  }
+
+  static Result<void> write(int program_fd, const Program& program) {
+    const auto size = static_cast<ssize_t>(program.size() * sizeof(sock_filter));
+    if (::write(program_fd, program.data(), static_cast<std::size_t>(size)) == size) return {};
+    return errno_error(ErrorKind::kEnvironment, "can't keep the compiled filter", errno);
+  }
+
   const Profile& profile_;
   Flavour flavour_;
-  Context context_{nullptr, &seccomp_release};
+  Libseccomp& library_;
   std::set<std::string> skipped_;
 };
 
 // What the child tells its parent: a letter, then texts that end with a NUL each. 'k' and the
-// skipped names, or 'e' and the message, the place and the hint of an error.
+// skipped names, or the message, the place and the hint of an error: 'e' of input, 'n' of the
+// environment.
 std::string report_of(const Result<std::set<std::string>>& skipped) {
   std::string report;
   const auto append = [&report](const std::string& text) { report += text + '\0'; };
@@ -270,12 +268,28 @@ std::string report_of(const Result<std::set<std::string>>& skipped) {
     report = "k";
     for (const std::string& name : *skipped) append(name);
   } else {
-    report = "e";
+    report = skipped.error().kind == ErrorKind::kEnvironment ? "n" : "e";
     append(skipped.error().message);
     append(skipped.error().place);
     append(skipped.error().hint);
   }
   return report;
+}
+
+Result<std::set<std::string>> build(const Profile& profile, Flavour flavour, int program_fd) {
+  std::unique_ptr<Libseccomp> library = own_libseccomp(program_fd);
+  if (libseccomp().source == Library::Source::kFile) {
+    TRY_ASSIGN(library, libseccomp_of(libseccomp().file, program_fd));
+  }
+  auto built = Builder(profile, flavour, *library).build(program_fd);
+  const auto ended = library->ended();
+  if (!ended) return built;
+  // As it would have ended us.
+  if (*ended == SIGPROF || *ended == SIGXCPU) ::raise(*ended);
+  return input_error(
+      *ended == 0 ? std::string("this libseccomp gave up on the profile")
+                  : format("this libseccomp crashes on the profile: {}", signal_name(*ended)),
+      {}, "try another build of it");
 }
 
 [[noreturn]] void run_child(const Profile& profile, Flavour flavour, int program_fd,
@@ -285,7 +299,7 @@ std::string report_of(const Result<std::set<std::string>>& skipped) {
   ::setitimer(ITIMER_PROF, &limit, nullptr);  // SIGPROF ends the child
   const rlimit last_limit{2, 2};              // seconds; whatever became of the signal
   ::setrlimit(RLIMIT_CPU, &last_limit);
-  const std::string report = report_of(Builder(profile, flavour).build(program_fd));
+  const std::string report = report_of(build(profile, flavour, program_fd));
   for (std::size_t sent = 0; sent < report.size();) {
     const ssize_t n = ::write(report_fd, report.data() + sent, report.size() - sent);
     if (n < 0 && errno != EINTR) ::_exit(1);
@@ -331,15 +345,6 @@ Result<Program> read_program(int fd) {
 
 bool compiler_looped(const Error& error) { return error.message.starts_with(kDidNotFinish); }
 
-bool libseccomp_knows(const std::string& name) {
-  return seccomp_syscall_resolve_name(name.c_str()) != __NR_SCMP_ERROR;
-}
-
-std::string libseccomp_version() {
-  const scmp_version* version = seccomp_version();
-  return format("{}.{}.{}", version->major, version->minor, version->micro);
-}
-
 syscalls::Arch native_arch(const Profile& profile) {
   const auto host = syscalls::native_of(syscalls::host_arch());
   const auto& listed = profile.arches();
@@ -360,12 +365,14 @@ std::vector<syscalls::Arch> covered_arches(const Profile& profile) {
 Compilation::Compilation(Compilation&& other) noexcept
     : program_(std::move(other.program_)),
       report_(std::move(other.report_)),
-      child_(std::exchange(other.child_, 0)) {}
+      child_(std::exchange(other.child_, 0)),
+      untold_(std::move(other.untold_)) {}
 
 Compilation& Compilation::operator=(Compilation&& other) noexcept {
   std::swap(program_, other.program_);
   std::swap(report_, other.report_);
   std::swap(child_, other.child_);
+  std::swap(untold_, other.untold_);
   return *this;
 }
 
@@ -382,6 +389,24 @@ int Compilation::wait() {
   return status;
 }
 
+namespace {
+
+// Calls of which the release that is asked about may make something else than what compiles.
+std::vector<std::string> untold(const Profile& profile, Flavour flavour) {
+  std::vector<std::string> calls;
+  if (libseccomp().source != Library::Source::kDocumented) return calls;
+  const Handed handed(profile, flavour);
+  for (const std::string_view call : handed.calls()) {
+    const std::string name(call);
+    const bool left_out = known_by_document_only(name) && handed.constant(call) == nullptr;
+    if (left_out || !compiled_as_written(handed.rules(call))) calls.push_back(name);
+  }
+  std::sort(calls.begin(), calls.end());
+  return calls;
+}
+
+}  // namespace
+
 Result<Compilation> Compilation::start(const Profile& profile, Flavour flavour) {
   UniqueFd program_fd(::memfd_create("whittle-filter", MFD_CLOEXEC));
   int ends[2];
@@ -393,7 +418,9 @@ Result<Compilation> Compilation::start(const Profile& profile, Flavour flavour) 
   const pid_t child = ::fork();
   if (child < 0) return errno_error(ErrorKind::kEnvironment, "can't start a process", errno);
   if (child == 0) run_child(profile, flavour, program_fd.get(), child_end.get());
-  return Compilation(std::move(program_fd), std::move(report_fd), child);
+  Compilation started(std::move(program_fd), std::move(report_fd), child);
+  started.untold_ = untold(profile, flavour);
+  return started;
 }
 
 Result<Compiled> Compilation::finish() {
@@ -415,8 +442,9 @@ Result<Compiled> Compilation::finish() {
   texts.front().erase(0, 1);
   texts.pop_back();  // what follows the last NUL: nothing
   if (report->front() == 'e') return input_error(texts[0], texts[1], texts[2]);
+  if (report->front() == 'n') return environment_error(texts[0], texts[1], texts[2]);
   TRY_ASSIGN(Program program, read_program(program_.get()));
-  return Compiled{std::move(program), std::move(texts)};
+  return Compiled{std::move(program), std::move(texts), std::move(untold_)};
 }
 
 Result<Compiled> compile(const Profile& profile, Flavour flavour) {

@@ -1,4 +1,5 @@
-// From a profile to the program that a runtime would load, by the libseccomp that is linked here.
+// From a profile to the program that a runtime would load, by the libseccomp that is chosen
+// (library.h): that of whittle, if no other.
 #pragma once
 
 #include <sys/types.h>
@@ -26,6 +27,8 @@ enum class Flavour { kNative, kRunc, kCrun };
 struct Compiled {
   Program program;
   std::vector<std::string> skipped;  // names that this libseccomp does not know, sorted
+  // Of a release that is not at hand: calls of which it may make something else, sorted.
+  std::vector<std::string> untold;
 };
 
 // The native ABI of the machine that the profile is for, which every runtime adds to what is
@@ -42,10 +45,6 @@ std::vector<syscalls::Arch> covered_arches(const profile::Profile& profile);
 Result<Compiled> compile(const profile::Profile& profile, Flavour flavour);
 // Whether an error of compile() is that one.
 bool compiler_looped(const Error& error);
-
-// Whether the libseccomp that is linked here knows a call of that name; and its version, "2.5.4".
-bool libseccomp_knows(const std::string& name);
-std::string libseccomp_version();
 
 // The same in two steps, for several profiles at a time: the child works from start() on.
 // Move-only; a child that nobody waited for is ended.
@@ -69,6 +68,7 @@ class Compilation {
   UniqueFd program_;  // what the child makes
   UniqueFd report_;   // what it says; ends when it does
   pid_t child_;       // 0: waited for
+  std::vector<std::string> untold_;
 };
 
 }  // namespace whittle::filter

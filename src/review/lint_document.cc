@@ -2,15 +2,12 @@
 #include <algorithm>
 #include <map>
 
-#include "base/embedded.h"
 #include "base/text.h"
+#include "filter/library.h"
 #include "profile/oci_reader.h"
 #include "review/lint_subject.h"
 #include "syscalls/arguments.h"
 #include "syscalls/table.h"
-#include "syscalls/tsv.h"
-
-WHITTLE_EMBEDDED(libseccomp_names_tsv)
 
 namespace whittle::review {
 
@@ -19,24 +16,13 @@ namespace {
 using profile::Rule;
 using syscalls::Arch;
 
-struct NewName {
-  std::string_view linux;
-  std::string_view libseccomp;
-};
-
 // Releases from this one on are new enough that hosts in use have older ones.
 constexpr std::string_view kOldInUse = "2.5.4";
 
-const std::map<std::string_view, NewName>& new_names() {
-  static const std::map<std::string_view, NewName> names = [] {
-    std::map<std::string_view, NewName> read;
-    for (const auto& row : syscalls::tsv_rows(embedded_libseccomp_names_tsv())) {
-      // Releases are of one digit a part, so that texts compare as versions do.
-      if (row[2] >= kOldInUse) read[row[0]] = {row[1], row[2]};
-    }
-    return read;
-  }();
-  return names;
+std::string library_text() {
+  const filter::Library& library = filter::libseccomp();
+  const bool own = library.source == filter::Library::Source::kOwn;
+  return library.version + (own ? " here" : "");
 }
 
 // What runtimes make of a document that holds a key of Docker's dialect.
@@ -131,16 +117,19 @@ void check_newer_than_libseccomp(const LintSubject& subject, Report& report) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
     std::map<std::string_view, std::vector<std::string>> by_release;
     for (const std::string& name : rules[i].names) {
-      const auto at = new_names().find(name);
-      if (at != new_names().end()) by_release[at->second.libseccomp].push_back(name);
+      const auto at = filter::new_names().find(name);
+      // Releases are of one digit a part, so that texts compare as versions do.
+      if (at == filter::new_names().end()) continue;
+      if (at->second.libseccomp >= kOldInUse || !filter::libseccomp_knows(name)) {
+        by_release[at->second.libseccomp].push_back(name);
+      }
     }
     for (auto& [release, names] : by_release) {
       std::vector<std::string> unknown_here;
       std::copy_if(names.begin(), names.end(), std::back_inserter(unknown_here),
                    [](const std::string& name) { return !filter::libseccomp_knows(name); });
       const std::string here =
-          unknown_here.empty() ? std::string()
-                               : format("; {} here is one of them", filter::libseccomp_version());
+          unknown_here.empty() ? std::string() : format("; {} is one of them", library_text());
       report.add(Severity::kNote, subject.at_rule(i), names,
                  format("libseccomp before {} does not know {}: a runtime with such a one passes "
                         "over the name silently and answers {}{}",

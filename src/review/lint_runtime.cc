@@ -6,6 +6,7 @@
 
 #include "base/embedded.h"
 #include "base/text.h"
+#include "filter/library.h"
 #include "generate/floor.h"
 #include "review/lint_subject.h"
 #include "syscalls/table.h"
@@ -30,7 +31,7 @@ void report_difference(const LintSubject& subject, const filter::Difference& dif
   report.add(Severity::kError, subject.at_call(difference.syscall), {difference.syscall},
              format("libseccomp {} makes something else of the rules for {}: {} gets {} where they "
                     "say {}{}",
-                    filter::libseccomp_version(), difference.syscall,
+                    filter::libseccomp().runs, difference.syscall,
                     format("{} on {}", call_text(difference.syscall, difference.args),
                            syscalls::arch_name(difference.arch)),
                     profile::verdict_text(difference.compiled),
@@ -161,7 +162,7 @@ void check_compiler_loop(const LintSubject& subject, Report& report) {
     report.add(Severity::kError, subject.at_call(doubt.call), {std::string(doubt.call)},
                format("libseccomp {} never ends on the rules for {}: a runtime hangs on them, and "
                       "the container does not start",
-                      filter::libseccomp_version(), doubt.call),
+                      filter::libseccomp().runs, doubt.call),
                "write fewer rules with several conditions for this call");
   }
 }

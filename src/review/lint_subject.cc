@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "filter/library.h"
 #include "filter/stub.h"
 #include "generate/multiplex.h"
 #include "syscalls/arguments.h"
@@ -45,6 +46,14 @@ constexpr std::size_t kNamesShown = 10;
 // one that makes libseccomp loop most of a second.
 constexpr std::size_t kMostJudged = 100;
 constexpr std::size_t kMostLoops = 3;
+
+// Of a build that the user gave nothing is known: it compiles every rule with conditions.
+bool surely_as_written(std::span<const filter::HandedRule> rules) {
+  const bool unknown_build = filter::libseccomp().source == filter::Library::Source::kFile;
+  const auto has_conditions = [](const filter::HandedRule& rule) { return !rule.args.empty(); };
+  if (unknown_build && std::any_of(rules.begin(), rules.end(), has_conditions)) return false;
+  return filter::compiled_as_written(rules);
+}
 
 // `architectures`: those on which it counts.
 Doubt judge(const filter::Handed& handed, std::string_view call,
@@ -169,7 +178,7 @@ const std::vector<Doubt>& LintSubject::doubts() const {
   doubts_.emplace();
   std::size_t loops = 0;
   for (const std::string_view call : handed_.calls()) {
-    if (filter::compiled_as_written(handed_.rules(call))) continue;
+    if (surely_as_written(handed_.rules(call))) continue;
     if (doubts_->size() >= kMostJudged || loops >= kMostLoops) {
       doubts_->push_back({call, Doubt::Outcome::kUntold, {}, "too many calls have such rules"});
       continue;
