@@ -15,6 +15,7 @@ const Verb& lint_verb();
 const Verb& score_verb();
 const Verb& verify_verb();
 const Verb& probe_verb();
+const Verb& audit_verb();
 const Verb& baseline_verb();
 const Verb& install_verb();
 const Verb& syscall_verb();

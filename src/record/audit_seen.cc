@@ -1,0 +1,92 @@
+#include "record/audit_seen.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "record/audit_hash.h"
+
+namespace whittle::record {
+
+namespace {
+
+constexpr std::size_t kFirstSlots = std::size_t{1} << 12U;
+
+std::uint64_t said_key(const AuditRecord& record) {
+  Hash hash;
+  hash.add(std::uint64_t{record.pid} << 32U | record.nr);
+  hash.add(std::uint64_t{record.audit_arch} << 8U | static_cast<unsigned>(record.action));
+  hash.add(record.ip);
+  hash.add(record.comm);
+  hash.add(record.exe);
+  return hash.value();
+}
+
+std::uint64_t stamp_key(const AuditRecord& record) {
+  Hash hash;
+  hash.add(static_cast<std::uint64_t>(record.stamp.time));
+  hash.add(record.stamp.serial);
+  hash.add(std::uint64_t{record.pid} << 32U | record.nr);
+  return hash.value();
+}
+
+}  // namespace
+
+template <typename Slot>
+Slot* SeenRecords::Table<Slot>::look(std::vector<Slot>& slots, std::uint64_t key) {
+  std::size_t at = key & (slots.size() - 1);
+  while (slots[at].key != 0 && slots[at].key != key) at = (at + 1) & (slots.size() - 1);
+  return &slots[at];
+}
+
+template <typename Slot>
+void SeenRecords::Table<Slot>::make_room() {
+  if (newer_.empty()) newer_.resize(std::min(kFirstSlots, most_slots_));
+  if (used_ * 2 < newer_.size()) return;
+  if (newer_.size() < most_slots_) {
+    std::vector<Slot> larger(newer_.size() * 2);
+    for (const Slot& slot : newer_) {
+      if (slot.key != 0) *look(larger, slot.key) = slot;
+    }
+    newer_ = std::move(larger);
+    return;
+  }
+  forgot_ = forgot_ || !older_.empty();
+  std::swap(newer_, older_);
+  if (newer_.empty()) newer_.resize(most_slots_);
+  std::fill(newer_.begin(), newer_.end(), Slot());
+  used_ = 0;
+}
+
+template <typename Slot>
+Slot& SeenRecords::Table<Slot>::at(std::uint64_t key, bool& found) {
+  make_room();
+  if (key == 0) key = 1;
+  Slot* slot = look(newer_, key);
+  found = slot->key == key;
+  if (found) return *slot;
+  if (!older_.empty()) {
+    const Slot* old = look(older_, key);
+    if (old->key == key) {
+      *slot = *old;
+      found = true;
+    }
+  }
+  slot->key = key;
+  ++used_;
+  return *slot;
+}
+
+bool SeenRecords::is_copy(const AuditRecord& record) {
+  bool found = false;
+  if (record.stamp.serial != 0) {
+    stamped_.at(stamp_key(record), found);
+    if (found) return true;
+  }
+  Entry& entry = said_.at(said_key(record), found);
+  std::uint32_t& mine = record.stamp.serial != 0 ? entry.with_serial : entry.without;
+  const std::uint32_t others = record.stamp.serial != 0 ? entry.without : entry.with_serial;
+  ++mine;
+  return mine <= others;
+}
+
+}  // namespace whittle::record
