@@ -18,8 +18,19 @@ struct ArchScore {
   std::size_t allowed = 0;  // named calls with some argument vector that gets through
 };
 
+// A step of exploits: whether some way to make it gets through, as published and when adapted.
+struct StepScore {
+  std::string name;
+  std::string what;          // the step in words
+  std::size_t exploits = 0;  // how many need it
+  bool open = false;
+  bool open_adapted = false;      // true when `open` is
+  std::vector<std::string> ways;  // the open ones: "clone with CLONE_NEWUSER"
+};
+
 struct Score {
   std::vector<ArchScore> arches;
+  std::vector<StepScore> steps;   // all, in the order of the data
   std::size_t total = 0;          // exploits that are known
   std::vector<std::string> open;  // CVEs of those that the filter does not stop, sorted by age
   // Stopped as they were published: native programs with clean arguments. But let in when adapted,

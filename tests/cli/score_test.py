@@ -39,6 +39,52 @@ assert again == score
 itself = json.loads(whittle("score", path, "--against", path, "--json").stdout)
 assert itself["against"]["exploits"] == itself["exploits"]
 
+print("which rules would close what is open, each tried: applied by hand, the exploits that it names are blocked")
+close = score["exploits"]["close"]
+assert {entry["cve"] for entry in close} == set(score["exploits"]["open"]) and score["exploits"]["not_closed"] == []
+assert score["exploits"]["blocked_when_closed"] == 59
+(namespaces,) = [e for e in close if e["cve"] == "CVE-2024-1086"]
+assert namespaces["step"] == "user-namespace" and namespaces["syscall"] == "clone" and namespaces["arch"] == "x86_64"
+assert namespaces["suggestion"] == ("refuse clone with CLONE_NEWUSER: allow it only when (arg0 & CLONE_NEWUSER) == 0 "
+                                    "(the rule at /syscalls/0)"), namespaces
+assert namespaces["pointers"] == ["/syscalls/0"]
+for step in {entry["step"] for entry in close}:
+    entries = [e for e in close if e["step"] == step]
+    rules = {json.dumps(rule) for e in entries for rule in e["rules"]}
+    calls = {e["syscall"] for e in entries}
+    changed = os.path.join(directory.name, "changed.json")
+    with open(changed, "w", encoding="utf-8") as file:
+        json.dump({"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"],
+                   "syscalls": [{"names": [n for n in names if n not in calls], "action": "SCMP_ACT_ALLOW"},
+                                *map(json.loads, rules)]}, file)
+    after = json.loads(whittle("score", changed, "--json").stdout)["exploits"]["open"]
+    assert not {e["cve"] for e in entries} & set(after), (step, after)
+    for call in calls:  # and the call is still of use, with other arguments
+        assert "allow" in whittle("eval", changed, call, "--arch", "x86_64").stdout, call
+for words in ("clone with CLONE_NEWUSER", "refused steps: bpf (5)", "allow it only when arg0 != AF_ALG",
+              "with all of these 59 of 59 are blocked"):
+    assert words in text, (words, text)
+
+print("with evidence: what the workload would lose, and another step where it uses the one")
+evidence = os.path.join(directory.name, "e.json")
+with open(evidence, "w", encoding="utf-8") as file:
+    json.dump({"schema": "whittle.evidence/v1", "workload": "w", "runs": [{
+        "id": "0123456789abcdef", "source": "ebpf", "arch": "x86_64", "kernel": "6.18", "complete": True, "lost": {},
+        "timing": "native", "syscalls": [
+            {"arch": "x86_64", "name": "socket", "nr": 41, "count": 3, "tuples": [
+                {"indexes": [0, 1, 2], "closed": True, "values": [[1, 1, 0]]}]},
+            {"arch": "x86_64", "name": "clone", "nr": 56, "count": 1, "args": [
+                {"index": 0, "kind": "flags", "closed": True, "values": [0x10000011]}]}]}]}, file)
+used = json.loads(whittle("score", path, "--evidence", evidence, "--json").stdout)["exploits"]
+assert used["blocked"] == 11 and used["blocked_when_closed"] == 59
+steps = {e["cve"]: e for e in used["close"]}
+assert steps["CVE-2024-1086"]["step"] == "netlink-netfilter" and steps["CVE-2024-1086"]["used"] is False, steps["CVE-2024-1086"]
+by_unix = {e["syscall"]: e["used"] for e in used["close"] if e["cve"] == "CVE-2023-4622"}
+assert by_unix == {"socket": True, "socketpair": False}, by_unix
+assert "the evidence shows socket with AF_UNIX" in whittle("score", path, "--evidence", evidence).stdout
+assert "loses" not in close[0]
+
 print("wrong input")
+whittle("score", path, "--evidence", path, expect=2)
 assert "docker@0.1" in whittle("score", path, "--against", "docker@0.1", expect=2).stderr
 whittle("score", f"{directory.name}/none.json", expect=2)
