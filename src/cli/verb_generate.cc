@@ -3,6 +3,7 @@
 
 #include "base/file_system.h"
 #include "base/text.h"
+#include "cli/base_option.h"
 #include "cli/compiled_profile.h"
 #include "cli/load_evidence.h"
 #include "cli/load_profile.h"
@@ -19,9 +20,6 @@ namespace {
 using syscalls::Arch;
 
 constexpr std::string_view kEvidenceSuffix = ".evidence.json";
-constexpr std::string_view kNoBase = "none";
-// How messages call what still stands without a base: "... refuses it".
-constexpr const char* kNoBaseName = "whittle, even without a base,";
 
 // A file name that stays in the current directory, whatever the evidence says.
 bool is_plain_name(std::string_view name) {
@@ -72,29 +70,6 @@ syscalls::Level read_level(const Arguments& arguments) {
   const std::string word = arguments.value_or("--arguments", "safe");
   if (word == "base") return syscalls::Level::kBase;
   return word == "all" ? syscalls::Level::kAll : syscalls::Level::kSafe;
-}
-
-// The base resolved for each family, with the capabilities and the kernel that were given. Without
-// --kernel not this machine's: the same evidence gives the same profile everywhere.
-Result<void> read_base(const Arguments& arguments, generate::Options& options) {
-  Arguments without_arch = arguments;
-  without_arch.options_.erase("--arch");
-  TRY_ASSIGN(profile::Setting setting, setting_of(without_arch));
-  if (!arguments.value("--kernel")) setting.kernel = profile::Setting{}.kernel;
-  std::string id = arguments.value_or("--base", std::string(profile::default_baseline_id()));
-  constexpr std::string_view kPrefix = "baseline:";
-  if (id.starts_with(kPrefix)) id.erase(0, kPrefix.size());
-  options.base_name = id == kNoBase ? kNoBaseName : id;
-  for (const Arch arch : options.arches) {
-    if (id == kNoBase) {
-      options.base.emplace(arch, generate::no_base(arch));
-      continue;
-    }
-    setting.arch = arch;
-    TRY_ASSIGN(profile::Profile base, profile::baseline(id, setting));
-    options.base.emplace(arch, std::move(base));
-  }
-  return {};
 }
 
 Result<generate::Options> read_options(const Arguments& arguments) {

@@ -13,6 +13,7 @@ const Verb& eval_verb();
 const Verb& diff_verb();
 const Verb& lint_verb();
 const Verb& score_verb();
+const Verb& explain_verb();
 const Verb& verify_verb();
 const Verb& probe_verb();
 const Verb& audit_verb();

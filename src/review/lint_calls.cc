@@ -3,15 +3,12 @@
 #include <array>
 #include <set>
 
-#include "base/embedded.h"
 #include "base/text.h"
 #include "generate/multiplex.h"
+#include "review/dangerous.h"
 #include "review/lint_subject.h"
 #include "syscalls/arguments.h"
 #include "syscalls/table.h"
-#include "syscalls/tsv.h"
-
-WHITTLE_EMBEDDED(dangerous_calls_tsv)
 
 namespace whittle::review {
 
@@ -48,23 +45,6 @@ constexpr std::uint64_t kNamespaceMask = 0x7e020000;
 // the kernel by.
 constexpr std::array<std::uint32_t, 5> kUsualFamilies = {0, 1, 2, 10, 16};
 constexpr std::uint32_t kFamilies = 46;  // AF_MAX of Linux 7.2
-
-struct Dangerous {
-  std::string_view call;
-  Severity severity;
-  std::string_view why;
-};
-
-const std::vector<Dangerous>& dangerous_calls() {
-  static const std::vector<Dangerous> calls = [] {
-    std::vector<Dangerous> read;
-    for (const auto& row : syscalls::tsv_rows(embedded_dangerous_calls_tsv())) {
-      read.push_back({row[0], *severity_from_name(row[1]), row[2]});
-    }
-    return read;
-  }();
-  return calls;
-}
 
 // The calls that go through an entry such as socketcall on x86 and that the profile refuses there,
 // or allows under conditions.

@@ -48,6 +48,21 @@ text = whittle("syscall", "openat").stdout
 assert "aarch64  56\n" in text and "1073742081 (257 with bit 30)" in text and "for creat, open\n" in text, text
 assert "\x1b" not in text  # no colour into a pipe
 
+print("what it is for, its group and family, what it opens, who allows it")
+assert openat["purpose"] and openat["group"] == "files" and set(openat["family"]) == {"creat", "open", "openat2"}, openat
+assert {b["id"].split("@")[0] for b in openat["baselines"]} == {"containerd", "cri-o", "docker", "podman"}
+assert all(b["allows"] and b["text"] == "allow" for b in openat["baselines"]), openat["baselines"]
+bpf = look_up("bpf", "--arch", "x86_64")
+assert bpf["dangerous"]["severity"] and bpf["exploit_steps"] == [{"step": "bpf", "way": "bpf", "exploits": 5}], bpf
+assert [b["allows"] for b in bpf["baselines"]] == [False] * 4
+assert {b["arch"] for b in bpf["baselines"]} == {"x86_64"}
+assert "AF_ALG" in next(b for b in look_up("socket")["baselines"] if b["id"].startswith("docker"))["text"]
+assert "readv" in look_up("read")["siblings"]
+assert look_up("riscv_flush_icache")["baselines"] == []
+text = whittle("syscall", "unshare").stdout
+for words in ("puts the caller into new namespaces", "group namespaces", "dangerous (warning)", "user-namespace", "docker@"):
+    assert words in text, (words, text)
+
 print("bad input: exit 2, nothing on standard output, a suggestion")
 for args, words in [(["opnat"], 'did you mean "openat"?'), (["Openat"], "no system call"),
                     (["4096", "--arch", "x86_64"], "has no name on x86_64"), (["99999999999"], "32 bits"),
