@@ -44,6 +44,10 @@ struct ChildPlan {
   char* const* argv;
   const sock_fprog* filter;  // null when there is none
   unsigned filter_flags;
+  bool listen;
+  bool wait_killable;
+  HandoverWords handover;
+  bool dies_with_launcher;
   bool no_new_privileges;
   const std::pair<unsigned, unsigned>* user;  // null when it stays
   const std::uint64_t* capabilities;          // null when they stay
@@ -123,6 +127,30 @@ bool become(const std::pair<unsigned, unsigned>& user, bool keep) {
   return !keep || set_capability_sets(permitted);
 }
 
+// Loads the filter. No call may come between it and execve, since the filter may not let it pass,
+// but for the one that hands a listener over.
+[[gnu::no_sanitize_address]] void load_filter(const ChildPlan& plan) {
+  const auto load = [&](unsigned flags) {
+    return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, plan.filter);
+  };
+  if (!plan.listen) {
+    if (load(plan.filter_flags) != 0) give_up(plan, Step::kFilter);
+    return;
+  }
+  const unsigned flags = plan.filter_flags | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  bool wait_killable = plan.wait_killable;
+  long listener = load(flags | (wait_killable ? SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0));
+  if (listener < 0 && errno == EINVAL) {  // a kernel before 5.19
+    wait_killable = false;
+    listener = load(flags);
+  }
+  if (listener < 0) give_up(plan, Step::kFilter);
+  const bool sent =
+      hand_over(plan.channel, static_cast<int>(listener), wait_killable, plan.handover);
+  // Any call might wait for an answer that nobody gives: SIGILL ends us without one.
+  if (!sent) __builtin_trap();
+}
+
 [[noreturn, gnu::no_sanitize_address]] void run_child(const ChildPlan& plan) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != plan.parent) ::_exit(kNotStarted);  // it died before the line above
@@ -137,21 +165,20 @@ bool become(const std::pair<unsigned, unsigned>& user, bool keep) {
     got = ::read(plan.channel, &byte, 1);
   } while (got < 0 && errno == EINTR);
   if (got != 1) ::_exit(kNotStarted);  // given up by the launcher
-  ::prctl(PR_SET_PDEATHSIG, 0);
+  if (!plan.dies_with_launcher) ::prctl(PR_SET_PDEATHSIG, 0);
   if (plan.capabilities != nullptr && !bound_capabilities(*plan.capabilities)) {
     give_up(plan, Step::kCapabilities);
   }
   // Without no_new_privileges loading the filter needs a capability. execve takes it away.
   const bool keep = plan.filter != nullptr && !plan.no_new_privileges;
   if (plan.user != nullptr && !become(*plan.user, keep)) give_up(plan, Step::kUser);
+  // A change of the user takes that back (commit_creds() in kernel/cred.c).
+  if (plan.dies_with_launcher) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != plan.parent) ::_exit(kNotStarted);
   if (plan.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     give_up(plan, Step::kNoNewPrivileges);
   }
-  // No call may come between the filter and execve: the filter may not let it pass.
-  if (plan.filter != nullptr &&
-      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan.filter_flags, plan.filter) != 0) {
-    give_up(plan, Step::kFilter);
-  }
+  if (plan.filter != nullptr) load_filter(plan);
   ::execve(plan.program, plan.argv, environ);
   give_up(plan, Step::kExecute);
 }
@@ -194,15 +221,22 @@ std::optional<bool> has_executed(pid_t pid) {
 
 constexpr const char* kExecveHint = "a profile must allow execve, or nothing runs under it";
 
-tl::unexpected<Error> report_error(const Report& report, const std::string& program,
-                                   bool filtered) {
+const char* filter_hint(int error, bool listens) {
+  if (error == EACCES) return "a filter needs no_new_privileges, or CAP_SYS_ADMIN";
+  if (!listens) return "";
+  if (error == EBUSY) return "we run under a filter that has a listener already (a container's?)";
+  if (error == EINVAL) return "seccomp notification needs Linux 5.5 or later";
+  return "";
+}
+
+tl::unexpected<Error> report_error(const Report& report, const std::string& program, bool filtered,
+                                   bool listens) {
   switch (report.step) {
     case Step::kNoNewPrivileges:
       return errno_error(ErrorKind::kEnvironment, "cannot set no_new_privileges", report.errnum);
     case Step::kFilter:
-      return errno_error(
-          ErrorKind::kEnvironment, "cannot load the filter", report.errnum, {},
-          report.errnum == EACCES ? "a filter needs no_new_privileges, or CAP_SYS_ADMIN" : "");
+      return errno_error(ErrorKind::kEnvironment, "cannot load the filter", report.errnum, {},
+                         filter_hint(report.errnum, listens));
     case Step::kUser:
       return errno_error(ErrorKind::kEnvironment, "cannot change the user", report.errnum, {},
                          "run as root");
@@ -237,6 +271,7 @@ Result<Launched> launch(const LaunchSpec& spec) {
   if (spec.filter && (spec.filter->empty() || spec.filter->size() > BPF_MAXINSNS)) {
     return bug(format("a filter of {} instructions cannot be loaded", spec.filter->size()));
   }
+  if (spec.listen && !spec.filter) return bug("a listener without a filter");
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return errno_error(ErrorKind::kEnvironment, "cannot make a socket pair", errno);
@@ -249,12 +284,22 @@ Result<Launched> launch(const LaunchSpec& spec) {
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   filter::Program filter = spec.filter.value_or(filter::Program{});
+  const HandoverWords handover = spec.listen ? random_handover_words() : HandoverWords{};
+  if (spec.listen) filter = with_handover(filter, handover);
+  if (filter.size() > BPF_MAXINSNS) {
+    return environment_error("the filter is too long to be supervised", {},
+                             "seccomp notification needs 14 instructions of its own");
+  }
   const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
   const ChildPlan plan{
       .program = spec.program.c_str(),
       .argv = argv.data(),
       .filter = filter.empty() ? nullptr : &program,
       .filter_flags = spec.log_refusals ? static_cast<unsigned>(SECCOMP_FILTER_FLAG_LOG) : 0U,
+      .listen = spec.listen,
+      .wait_killable = spec.wait_killable,
+      .handover = handover,
+      .dies_with_launcher = spec.dies_with_launcher,
       .no_new_privileges = spec.no_new_privileges,
       .user = spec.user ? &*spec.user : nullptr,
       .capabilities = spec.capabilities ? &*spec.capabilities : nullptr,
@@ -280,6 +325,7 @@ Result<Launched> launch(const LaunchSpec& spec) {
   child.channel_ = std::move(ours);
   child.program_ = spec.program;
   child.filtered_ = spec.filter.has_value();
+  child.listens_ = spec.listen;
   return child;
 }
 
@@ -290,6 +336,7 @@ Launched& Launched::operator=(Launched&& other) noexcept {
   std::swap(channel_, taken.channel_);
   std::swap(program_, taken.program_);
   std::swap(filtered_, taken.filtered_);
+  std::swap(listens_, taken.listens_);
   std::swap(status_, taken.status_);
   return *this;
 }
@@ -318,11 +365,23 @@ Result<void> Launched::finish_release() {
   channel_.reset();
   if (got == static_cast<ssize_t>(sizeof report)) {
     wait();
-    return report_error(report, program_, filtered_);
+    return report_error(report, program_, filtered_, listens_);
   }
   // End of file: execve closed the channel, or the child is gone.
   if (has_executed(pid_).value_or(!poll())) return {};
   return silent_error(wait(), program_, filtered_);
+}
+
+Result<Listener> Launched::take_listener() {
+  Report report{};
+  Received received = receive_listener(channel_.get(), &report, sizeof report);
+  if (received.listener.fd.valid()) return std::move(received.listener);
+  channel_.reset();
+  const ExitStatus status = wait();
+  if (received.got == static_cast<ssize_t>(sizeof report)) {
+    return report_error(report, program_, filtered_, listens_);
+  }
+  return silent_error(status, program_, filtered_);
 }
 
 Result<void> Launched::release() {

@@ -19,6 +19,7 @@
 #include "base/process.h"
 #include "base/result.h"
 #include "filter/program.h"
+#include "host/listener.h"
 
 namespace whittle::host {
 
@@ -27,6 +28,12 @@ struct LaunchSpec {
   std::vector<std::string> argv;          // argv[0] included
   std::optional<filter::Program> filter;  // loaded between fork and execve
   bool log_refusals = false;              // SECCOMP_FILTER_FLAG_LOG
+  // The filter's SECCOMP_RET_USER_NOTIF is answered by whoever has the listener; see
+  // Launched::take_listener(). REQUIRES: a filter.
+  bool listen = false;
+  bool wait_killable = true;  // false: as a kernel before 5.19 has it (Listener), for tests
+  // The program is killed when the launcher dies (PR_SET_PDEATHSIG), also after the release.
+  bool dies_with_launcher = false;
   // prctl(PR_SET_NO_NEW_PRIVS). Without it a filter needs CAP_SYS_ADMIN.
   bool no_new_privileges = false;
   // Another user and no group but this one; without capabilities, unless it is root. Needs root.
@@ -61,6 +68,12 @@ class Launched {
   // REQUIRES: the child has passed execve, or died.
   Result<void> finish_release();
 
+  // The listener of a filter that asks (LaunchSpec::listen), which is in force by then. Errors:
+  // those of release(). REQUIRES: called once, between begin_release() and finish_release(). NOTE:
+  // execve may be one of the calls that ask, so finish_release() must not be waited for by the
+  // thread that is to answer.
+  Result<Listener> take_listener();
+
   // Waits for the end; EINTR is retried. Can be called again. REQUIRES: nobody else (a tracer's
   // waitpid(-1)) has reaped the child; then the status is lost and exit status 127 is returned.
   ExitStatus wait();
@@ -75,6 +88,7 @@ class Launched {
   UniqueFd channel_;  // one byte lets the child go; back comes its error, or end of file by execve
   std::string program_;
   bool filtered_ = false;
+  bool listens_ = false;
   std::optional<ExitStatus> status_;  // once it was waited for
 };
 
