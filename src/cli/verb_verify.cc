@@ -23,6 +23,27 @@ json::Value arguments_json(const std::array<std::uint64_t, 6>& args, bool hex) {
   return values;
 }
 
+json::Value frame_json(const evidence::Frame& frame) {
+  json::Value out;
+  out.set("library", frame.object).set("build_id", frame.build_id);
+  out.set("offset", frame.offset).set("symbol", frame.symbol);
+  return out;
+}
+
+// Of the first occurrence; null what is not known.
+void set_occurrence(const trial::Denial& denial, json::Value& item) {
+  const trial::Occurrence& first = denial.first;
+  const evidence::Frame* origin = trial::origin(denial);
+  json::Array stack;
+  for (const evidence::Frame& frame : first.stack) stack.push_back(frame_json(frame));
+  item.set("text", trial::call_text(denial));
+  item.set("thread", first.thread == 0 ? json::Value() : json::Value(first.thread));
+  item.set("exe", first.executable.empty() ? json::Value() : json::Value(first.executable));
+  item.set("time", first.time ? json::Value(*first.time) : json::Value());
+  item.set("where", origin == nullptr ? json::Value() : frame_json(*origin));
+  item.set("stack", std::move(stack));
+}
+
 json::Value denials_json(const std::vector<trial::Denial>& denials) {
   json::Array out;
   for (const trial::Denial& denial : denials) {
@@ -37,6 +58,7 @@ json::Value denials_json(const std::vector<trial::Denial>& denials) {
     item.set("comm", denial.comm);
     item.set("phase", denial.phase);
     item.set("count", denial.count);
+    set_occurrence(denial, item);
     out.push_back(std::move(item));
   }
   return out;
@@ -73,6 +95,7 @@ json::Value report_json(const Setup& setup, const trial::TrialReport& report,
   out.set("mode", setup.spec.mode == trial::Mode::kLog ? "log" : "enforce");
   const std::string& runtime = setup.spec.workload.run.runtime;
   out.set("runtime", runtime.empty() ? "none" : runtime);
+  out.set("via", trial::via_name(report.via));
   out.set("exercises", std::move(exercises));
   out.set("denials", denials_json(report.denials));
   out.set("fallbacks", denials_json(report.fallbacks));
@@ -85,15 +108,22 @@ json::Value report_json(const Setup& setup, const trial::TrialReport& report,
 }
 
 std::string denial_line(const trial::Denial& denial) {
-  std::string args;
-  for (const std::uint64_t arg : denial.args) {
-    if (!args.empty()) args += ", ";
-    args += format("{:#x}", arg);
+  const trial::Occurrence& first = denial.first;
+  const std::string thread = first.thread == 0 ? "" : format(" ({})", first.thread);
+  std::string text =
+      format("  {} {}  {}  by {}{} in phase {}, {}\n", syscalls::arch_name(denial.arch),
+             trial::call_text(denial), profile::verdict_text(denial.verdict),
+             denial.comm.empty() ? "a task that is gone" : denial.comm, thread, denial.phase,
+             plural(denial.count, "time"));
+  std::vector<std::string> more;
+  if (const evidence::Frame* origin = trial::origin(denial)) {
+    more.push_back("from " + trial::frame_text(*origin));
+    if (origin != &first.stack.front()) more.push_back("by " + trial::frame_text(first.stack[0]));
   }
-  return format("  {} {}({})  {}  by {} in phase {}, {}\n", syscalls::arch_name(denial.arch),
-                denial.syscall, args, profile::verdict_text(denial.verdict),
-                denial.comm.empty() ? "a task that is gone" : denial.comm, denial.phase,
-                plural(denial.count, "time"));
+  if (!first.executable.empty()) more.push_back("running " + first.executable);
+  if (first.time) more.push_back(format("first after {:.3f} s", *first.time));
+  if (!more.empty()) text += format("      {}\n", join(more, ", "));
+  return text;
 }
 
 // By call: which arguments a fallback had says nothing.
@@ -111,9 +141,10 @@ std::string fallback_lines(const std::vector<trial::Denial>& fallbacks) {
 std::string report_text(const Setup& setup, const trial::TrialReport& report,
                         const std::optional<trial::ProbeReport>& probes) {
   const std::string& runtime = setup.spec.workload.run.runtime;
-  std::string text = format("{}  {} mode, {}\n", report.pass() ? good("PASS") : bad("FAIL"),
-                            setup.spec.mode == trial::Mode::kLog ? "log" : "enforce",
-                            runtime.empty() ? "without a container" : "in " + runtime);
+  std::string text = format(
+      "{}  {} mode, {}, via: {}\n", report.pass() ? good("PASS") : bad("FAIL"),
+      setup.spec.mode == trial::Mode::kLog ? "log" : "enforce",
+      runtime.empty() ? "without a container" : "in " + runtime, trial::via_name(report.via));
   for (const host::ExerciseResult& result : report.exercises) {
     text += format("{} {}: {}\n", result.ok ? "ok    " : bad("FAILED"), result.name,
                    printable(result.detail, 2000));
@@ -150,6 +181,8 @@ Result<Setup> read_setup(const Arguments& arguments) {
   spec.profile = std::move(loaded.profile);
   spec.profile_json = std::move(loaded.document);
   if (arguments.value_or("--mode", "enforce") == "log") spec.mode = trial::Mode::kLog;
+  spec.via = trial::via_from_name(arguments.value_or("--via", "auto")).value_or(trial::Via::kAuto);
+  spec.whole_evidence = arguments.value("--evidence").has_value();
   const std::string runtime = arguments.value_or("--runtime", "none");
   if (runtime != "none") run.runtime = runtime;
   run.no_new_privileges = arguments.value_or("--no-new-privileges", "on") == "on";
@@ -216,9 +249,8 @@ const Verb& verify_verb() {
           "`whittle probe` are tried in the same setting too.\n\n"
           "CMD's own output goes to standard error. Exit status: 0 pass, 1 a denial, a command "
           "that "
-          "failed or an incomplete trial, 3 when the machine lacks something. Containers and log "
-          "mode "
-          "need root.",
+          "failed or an incomplete trial, 3 when the machine lacks something. Containers need "
+          "root; without it refusals are seen by seccomp notification.",
       .examples =
           {"whittle verify --profile nginx.profile.json --runtime runc -- nginx -g 'daemon off;'",
            "whittle verify --profile app.profile.json --mode log -- ./run-all-tests",
@@ -230,6 +262,11 @@ const Verb& verify_verb() {
                    "RUNTIME",
                    "none, runc or crun (default: none)",
                    {"none", "runc", "crun"}},
+                  {"--via",
+                   0,
+                   "WAY",
+                   "how refusals are seen: auto, ebpf, notify or ptrace (default: auto)",
+                   {"auto", "ebpf", "notify", "ptrace"}},
                   {"--no-new-privileges", 0, "ON", "on or off (default: on)", {"on", "off"}},
                   {"--user", 0, "UID[:GID]", "run as this user in the container (default: 0:0)"},
                   {"--for", 0, "TIME", "stop CMD after this time, as in 30s"},

@@ -21,6 +21,7 @@
 #include "base/file_system.h"
 #include "base/text.h"
 #include "record/process_tree.h"
+#include "syscalls/arch.h"
 
 namespace whittle::record {
 
@@ -145,6 +146,26 @@ CapturedStack capture_stack(pid_t tid) {
   if (::ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &registers) != 0) return captured;
   const std::uint64_t top = take_registers(bytes.data(), registers.iov_len, captured);
   captured.stack = read_memory(tid, top, kStackBytes);
+  return captured;
+}
+
+CapturedStack capture_waiting_stack(pid_t tid, std::uint64_t address, bool x86) {
+  CapturedStack captured;
+  captured.pid = tid;
+  captured.address = address;
+  // "NR ARG0 ... ARG5 SP PC", or a word: it runs.
+  const auto text = read_file(format("/proc/{}/syscall", tid), 512);
+  const auto words = split(text ? trim(*text) : std::string_view(), ' ');
+  if (words.size() != 9 || !words[7].starts_with("0x")) return captured;
+  std::uint64_t stack = 0;
+  std::from_chars(words[7].data() + 2, words[7].data() + words[7].size(), stack, 16);
+  // 64-bit code may make 32-bit calls, too, but its stack is high up.
+  captured.code32 = x86 && address <= UINT32_MAX && stack <= UINT32_MAX;
+  const Machine machine = captured.code32                                     ? Machine::kX86
+                          : syscalls::host_arch() == syscalls::Arch::kAarch64 ? Machine::kAarch64
+                                                                              : Machine::kX86_64;
+  captured.registers[stack_register(machine)] = stack;
+  captured.stack = read_memory(tid, stack, kStackBytes);
   return captured;
 }
 

@@ -26,7 +26,29 @@ bool is_counted_elsewhere(const evidence::Observation& seen) {
                      [&](const char* name) { return seen.name == name; });
 }
 
+// `real`: those that were kept; where the others are there, too, all were. Registers that are no
+// argument of the call are dropped, but for those that a filter looks at all the same.
+void take_arguments(const filter::Arguments& args, std::uint8_t real, std::uint8_t looked_at,
+                    Denial& denial) {
+  unsigned known = real;
+  for (unsigned i = 0; i < args.size(); ++i) {
+    if (((real >> i) & 1U) == 0 && args[i] != 0) known = 0x3f;
+  }
+  known &= ((1U << meaningful_arguments(denial.arch, denial.syscall)) - 1) | looked_at;
+  for (unsigned i = 0; i < args.size(); ++i) {
+    if (((known >> i) & 1U) != 0) denial.args[i] = args[i];
+  }
+  denial.first.args = denial.args;
+  denial.first.known = static_cast<std::uint8_t>(known);
+}
+
 }  // namespace
+
+bool is_fallback(const profile::Profile& profile, Arch arch, const std::string& syscall,
+                 const filter::Arguments& args) {
+  return profile.default_verdict() != kNoSuchCall &&
+         profile::documented_verdict(profile, arch, syscall, args) == kNoSuchCall;
+}
 
 Judge::Judge(const profile::Profile& profile, std::vector<filter::Program> filters,
              std::span<const record::JudgeSpec> kept, By by)
@@ -49,12 +71,6 @@ void Judge::cannot_tell(const Call& call, std::uint64_t count, const char* why) 
   if (count != 0) undecided_[{call, why}] += count;
 }
 
-bool Judge::is_fallback(const Denial& denial) const {
-  return profile_.default_verdict() != kNoSuchCall &&
-         profile::documented_verdict(profile_, denial.arch, denial.syscall, denial.args) ==
-             kNoSuchCall;
-}
-
 void Judge::add(const record::JudgedCall& call) {
   const Call id = {call.arch, call.nr};
   judged_[id] += call.count;
@@ -75,12 +91,13 @@ void Judge::add(const record::JudgedCall& call) {
   denial.arch = call.arch;
   denial.nr = call.nr;
   denial.syscall = syscalls::display_name(call.arch, call.nr);
-  denial.args = call.args;
+  take_arguments(call.args, real, reach(id).arguments, denial);
   denial.verdict = *verdict;
   denial.comm = call.comm;
   denial.phase = call.phase;
   denial.count = call.count;
-  Denials& into = is_fallback(denial) ? fallbacks_ : denials_;
+  Denials& into =
+      is_fallback(profile_, denial.arch, denial.syscall, denial.args) ? fallbacks_ : denials_;
   const Key key = {denial.arch,        denial.nr,    denial.args,
                    denial.comm,        denial.phase, denial.verdict.action,
                    denial.verdict.data};

@@ -25,6 +25,10 @@
 
 namespace whittle::trial {
 
+// Whether a refusal is one by an explicit ENOSYS rule.
+bool is_fallback(const profile::Profile& profile, syscalls::Arch arch, const std::string& syscall,
+                 const filter::Arguments& args);
+
 class Judge {
  public:
   enum class By {
@@ -61,7 +65,6 @@ class Judge {
   };
   const Reach& reach(const Call& call);
   void cannot_tell(const Call& call, std::uint64_t count, const char* why);
-  bool is_fallback(const Denial& denial) const;
   static std::vector<Denial> values(const Denials& denials);
 
   const profile::Profile& profile_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -24,6 +25,7 @@
 #include "record/record.h"
 #include "record/refusals.h"
 #include "trial/judge.h"
+#include "trial/notify_trial.h"
 
 namespace whittle::trial {
 
@@ -278,18 +280,75 @@ bool TrialReport::pass() const {
   return exercised() && denials.empty() && undecided.empty() && run.complete;
 }
 
-Result<TrialReport> run_trial(const TrialSpec& spec) {
-  if (record::may_use_ebpf()) return EbpfTrial(spec).run();
-  if (!spec.workload.run.runtime.empty()) {
-    return environment_error(
-        format("a trial in a {} container needs root", spec.workload.run.runtime), {},
-        "run as root, or use --runtime none for a trial without a container");
+namespace {
+
+constexpr std::array<std::pair<Via, std::string_view>, 4> kVias = {{{Via::kAuto, "auto"},
+                                                                    {Via::kEbpf, "ebpf"},
+                                                                    {Via::kNotify, "notify"},
+                                                                    {Via::kPtrace, "ptrace"}}};
+
+Result<TrialReport> run_via_ebpf(const TrialSpec& spec) {
+  if (!record::may_use_ebpf()) {
+    const std::string what = spec.workload.run.runtime.empty()
+                                 ? std::string("a trial by eBPF")
+                                 : format("a trial in a {} container", spec.workload.run.runtime);
+    return environment_error(what + " needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN)", {},
+                             "run as root, or use --runtime none --via notify, which needs no "
+                             "privilege");
   }
+  return EbpfTrial(spec).run();
+}
+
+Result<TrialReport> run_via_ptrace(const TrialSpec& spec) {
   if (spec.mode == Mode::kLog) {
-    return environment_error("log mode needs root (eBPF)", {},
-                             "run as root, or use --mode enforce");
+    return input_error("by ptrace only refusals that happen are seen", {},
+                       "use --mode enforce, or --via notify");
   }
   return run_by_ptrace(spec);
+}
+
+// Without the privilege for eBPF: the first way that can do what is asked.
+Result<Via> choose_unprivileged(const TrialSpec& spec, const filter::Program& program) {
+  if (check_for_notify(spec, program)) return Via::kNotify;
+  if (spec.mode == Mode::kEnforce) return Via::kPtrace;
+  return environment_error("evidence of a trial in log mode needs root (eBPF)", {},
+                           "run as root, or leave out --evidence");
+}
+
+Result<TrialReport> run_natively(const TrialSpec& spec) {
+  TRY_ASSIGN(const filter::Compiled compiled,
+             filter::compile(spec.profile, filter::Flavour::kNative));
+  Via via = spec.via;
+  if (via == Via::kAuto) {
+    TRY_ASSIGN(via, choose_unprivileged(spec, compiled.program));
+  }
+  TRY_ASSIGN(TrialReport report,
+             via == Via::kNotify ? run_by_notify(spec, compiled.program) : run_via_ptrace(spec));
+  report.via = via;
+  return report;
+}
+
+}  // namespace
+
+std::string_view via_name(Via via) { return kVias[static_cast<std::size_t>(via)].second; }
+
+std::optional<Via> via_from_name(std::string_view name) {
+  for (const auto& [via, text] : kVias) {
+    if (text == name) return via;
+  }
+  return std::nullopt;
+}
+
+Result<TrialReport> run_trial(const TrialSpec& spec) {
+  const bool container = !spec.workload.run.runtime.empty();
+  const bool ebpf =
+      spec.via == Via::kEbpf || (spec.via == Via::kAuto && (container || record::may_use_ebpf()));
+  if (ebpf) return run_via_ebpf(spec);
+  if (container) {
+    return input_error(format("a trial in a container is not seen by {}", via_name(spec.via)), {},
+                       "use --via ebpf, which needs root, or --runtime none");
+  }
+  return run_natively(spec);
 }
 
 }  // namespace whittle::trial

@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -28,6 +29,16 @@ enum class Mode {
   kLog,      // every refusal but those by an explicit ENOSYS rule is let through, and counted
 };
 
+// How the refusals are seen; docs/verify.md says what each can and cannot.
+enum class Via {
+  kAuto,    // eBPF with the privilege for it; natively without, notification, else ptrace
+  kEbpf,    // where calls return
+  kNotify,  // seccomp notification; native runs
+  kPtrace,  // native runs under enforce
+};
+std::string_view via_name(Via via);  // "auto", "ebpf", "notify", "ptrace"
+std::optional<Via> via_from_name(std::string_view name);
+
 struct TrialSpec {
   // What is run, and how: its `run` says whether natively or in which runtime. One without
   // exercises runs to its end, or until the time limit.
@@ -36,10 +47,13 @@ struct TrialSpec {
   std::string profile_json;  // the document itself, for a runtime
   Mode mode = Mode::kEnforce;
   std::optional<double> time_limit;  // seconds; then the workload is asked to stop
+  Via via = Via::kAuto;
+  bool whole_evidence = false;  // report.run is to be evidence of the whole run
 };
 
 struct TrialReport {
-  evidence::Run run;  // what was observed, with `under` "profile"
+  Via via = Via::kEbpf;  // the way that was taken
+  evidence::Run run;     // what was observed, with `under` "profile"
   // Read back from the process; natively without privilege: as loaded. Empty: nothing was started.
   std::vector<filter::Program> filters;
   // "ready", each exercise, "stop"; or "run" alone for one that has neither. In that order.
@@ -52,7 +66,8 @@ struct TrialReport {
   bool pass() const;       // exercised, no denial, nothing undecided, and complete
 };
 
-// Needs privilege (eBPF) but for a native enforcing run, which works through ptrace without.
+// Needs privilege (eBPF) but for native runs. Errors, kind environment: what this machine or our
+// user lacks; kind input: a way that cannot do what is asked.
 Result<TrialReport> run_trial(const TrialSpec& spec);
 
 // The profile that log mode loads: everything allowed but explicit ENOSYS rules.
