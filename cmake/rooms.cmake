@@ -28,14 +28,9 @@ whittle_room(deploy whittle_review)
 whittle_room(cli whittle_trial whittle_deploy)
 target_compile_definitions(whittle_cli PRIVATE WHITTLE_VERSION="${PROJECT_VERSION}")
 
-<<<<<<< HEAD
-foreach(file_name syscalls arguments constants legacy syscall-purposes syscall-groups)
+foreach(file_name syscalls arguments constants legacy parameters syscall-purposes syscall-groups)
   string(REPLACE - _ symbol ${file_name})
   whittle_embed(whittle_syscalls ${symbol}_tsv ${CMAKE_SOURCE_DIR}/data/${file_name}.tsv)
-=======
-foreach(file_name syscalls arguments constants legacy parameters)
-  whittle_embed(whittle_syscalls ${file_name}_tsv ${CMAKE_SOURCE_DIR}/data/${file_name}.tsv)
->>>>>>> d47da2f (all)
 endforeach()
 whittle_embed(whittle_filter libseccomp_names_tsv ${CMAKE_SOURCE_DIR}/data/libseccomp-names.tsv)
 whittle_embed(whittle_review exploits_json ${CMAKE_SOURCE_DIR}/data/exploits.json)
