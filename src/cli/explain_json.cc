@@ -32,6 +32,7 @@ json::Value verdict_json(const review::Verdict& verdict) {
   object.set("verdict", review::answer_name(verdict.answer));
   object.set("text", verdict.text);
   object.set("conditions", strings(verdict.conditions));
+  object.set("values", strings(verdict.values));
   return object;
 }
 
@@ -184,6 +185,7 @@ json::Value call_json(const Explanation& one, const std::string& base_name) {
   object.set("verdict", review::answer_name(one.verdict.answer));
   object.set("text", one.verdict.text);
   object.set("conditions", strings(one.verdict.conditions));
+  object.set("values", strings(one.verdict.values));
   object.set("reasons", reasons_json(one.reasons));
   object.set("left_out", left_out_json(one.left_out));
   object.set("missing", one.missing);

@@ -72,15 +72,24 @@ std::string by_arch(const Call& call, const Text& text) {
   return join(parts, ". ");
 }
 
+// In the symbols of the call where that can be said: "allow with (AF_INET, SOCK_STREAM, 0), else
+// errno EPERM".
+std::string verdict_words(const review::Verdict& verdict) {
+  if (verdict.values.empty()) return verdict.text;
+  std::vector<std::string> texts;
+  for (const std::string& values : verdict.values) texts.push_back("(" + values + ")");
+  return format("allow with {}, else {}", join(texts, "; "), verdict.otherwise);
+}
+
 std::string verdict_text(const Explanation& one) {
-  if (one.missing) return one.verdict.text + ", although the evidence needs it";
-  if (one.missing_values.empty()) return one.verdict.text;
-  return format("{}, although the evidence has {}", one.verdict.text,
-                some(one.missing_values, kMostValues));
+  const std::string words = verdict_words(one.verdict);
+  if (one.missing) return words + ", although the evidence needs it";
+  if (one.missing_values.empty()) return words;
+  return format("{}, although the evidence has {}", words, some(one.missing_values, kMostValues));
 }
 
 std::string base_text(const Explanation& one) {
-  return one.base ? one.base->text : std::string("no base for this architecture");
+  return one.base ? verdict_words(*one.base) : std::string("no base for this architecture");
 }
 
 std::string unexplained(const Explained& explained, const Explanation& one) {

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/text.h"
-#include "filter/describe.h"
 #include "filter/library.h"
 #include "filter/survey.h"
 #include "review/dangerous.h"
@@ -22,20 +21,6 @@ using generate::Because;
 using generate::Reason;
 using profile::Profile;
 using syscalls::Arch;
-
-Verdict verdict_of(const filter::Decision& decision, std::string_view call) {
-  Verdict verdict;
-  verdict.text = filter::decision_text(decision, call);
-  if (!decision.decided) {
-    verdict.answer = Answer::kUntold;
-  } else if (decision.always_allows()) {
-    verdict.answer = Answer::kAllowed;
-  } else if (filter::can_allow(decision)) {
-    verdict.answer = Answer::kConditional;
-    verdict.conditions = filter::allowing_paths(decision, call);
-  }
-  return verdict;
-}
 
 // A rule for a name that this libseccomp does not know is passed over by a runtime that uses it:
 // the verdict of the program is then not what the document says.
@@ -210,14 +195,14 @@ class Explainer {
     one.nr = nr;
     one.purpose = syscalls::purpose(name);
     const filter::Decision decision = abi.profile.decide(abi.arch, nr);
-    one.verdict = verdict_of(decision, name);
+    one.verdict = verdict_of(decision, abi.arch, name);
     note_unknown_name(profile_, name, one.verdict);
     const Observation* seen = observation(abi.arch, nr);
     const bool wanted =
         !question_.call.empty() || opens(one.verdict) || seen != nullptr || named_.count(name) != 0;
     if (!wanted) return;
     if (abi.base) {
-      one.base = verdict_of(abi.base->decide(abi.arch, nr), name);
+      one.base = verdict_of(abi.base->decide(abi.arch, nr), abi.arch, name);
       note_unknown_name(question_.options.base.at(syscalls::native_of(abi.arch)), name, *one.base);
     }
     if (seen != nullptr) one.seen = seen_in(*question_.evidence, *seen);
@@ -255,20 +240,6 @@ class Explainer {
 };
 
 }  // namespace
-
-std::string_view answer_name(Answer answer) {
-  switch (answer) {
-    case Answer::kAllowed:
-      return "allowed";
-    case Answer::kConditional:
-      return "conditional";
-    case Answer::kRefused:
-      return "refused";
-    case Answer::kUntold:
-      return "untold";
-  }
-  return "";
-}
 
 Result<std::vector<Explanation>> explain(const ExplainQuestion& question) {
   TRY_ASSIGN(const Exploits exploits, known_exploits());

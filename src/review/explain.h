@@ -29,6 +29,10 @@ struct Verdict {
   Answer answer = Answer::kRefused;
   std::string text;  // "allow when (arg0 & CLONE_NEWUSER) == 0, else errno EPERM"
   std::vector<std::string> conditions;  // kConditional: the argument values that get through
+  // kConditional: the same in the symbols of the call, "AF_INET, SOCK_STREAM, IPPROTO_TCP", bits
+  // that do not matter in brackets. Empty when they can't all be written so.
+  std::vector<std::string> values;
+  std::string otherwise;  // with `conditions`: what is answered to the others, "errno EPERM"
 };
 
 // What all runs saw of a call on one ABI.
@@ -89,6 +93,9 @@ struct ExplainQuestion {
 // the evidence has. In the order of the ABIs, then of the numbers. Errors: those of compile() and
 // generate().
 Result<std::vector<Explanation>> explain(const ExplainQuestion& question);
+
+// What a decision says, in words.
+Verdict verdict_of(const filter::Decision& decision, syscalls::Arch arch, std::string_view call);
 
 // What the runs saw of a call. `total` is its entry of evidence.syscalls().
 Seen seen_in(const evidence::Evidence& evidence, evidence::Observation total);

@@ -192,6 +192,21 @@ TEST(Explain, ValuesThatTheProfileRefuses) {
   EXPECT_THAT(all[0].verdict.conditions, ElementsAre(HasSubstr("AF_INET")));
 }
 
+TEST(Explain, AllowedValuesAreSaidInSymbols) {
+  const evidence::Evidence seen = evidence();
+  const auto all = explained(nullptr, &seen, "socket");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_THAT(all[0].verdict.values, Contains(HasSubstr("AF_NETLINK, SOCK_RAW [")));
+  EXPECT_EQ(all[0].verdict.values.size(), all[0].verdict.conditions.size());
+  EXPECT_THAT(all[0].verdict.values, Contains(HasSubstr("NETLINK_ROUTE")));
+  // "All but" can't be written so, nor a mask of flags.
+  ASSERT_TRUE(all[0].base);
+  EXPECT_THAT(all[0].base->values, IsEmpty());
+  const auto clone = explained(nullptr, &seen, "clone");
+  ASSERT_EQ(clone.size(), 1U);
+  EXPECT_THAT(clone[0].base->values, IsEmpty());
+}
+
 TEST(Explain, ACallThatIsAskedForIsExplainedAlsoWhenRefused) {
   const Profile profile = of({"read"});
   const auto all = explained(&profile, nullptr, "mount");

@@ -69,6 +69,10 @@ assert seen["stacks"][0]["frames"] == STACK["frames"] and seen["stacks"][0]["com
 assert seen["stacks"][0]["origin"] == "open_port in /usr/bin/server"
 assert socket["base"]["id"] == BASE and socket["base"]["verdict"] == "conditional"
 
+assert any(v.startswith("AF_INET, SOCK_STREAM [") and v.endswith("IPPROTO_TCP") for v in socket["values"]), socket["values"]
+assert socket["base"]["values"] == []
+assert "allow with (AF_" in whittle("explain", PROFILE, "socket", "--base", BASE, "--arch", "x86_64").stdout
+
 print("what it opens: a subsystem, and steps of exploits, with whether the rest of the profile stops them")
 exploits = [e for e in socket["exposes"] if e["kind"] == "exploit"]
 assert {e["step"] for e in exploits} == {"netlink-route"} and not any(e["open"] for e in exploits), exploits
