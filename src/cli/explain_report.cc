@@ -82,7 +82,7 @@ std::string verdict_words(const review::Verdict& verdict) {
 }
 
 std::string verdict_text(const Explanation& one) {
-  const std::string words = verdict_words(one.verdict);
+  std::string words = verdict_words(one.verdict);
   if (one.missing) return words + ", although the evidence needs it";
   if (one.missing_values.empty()) return words;
   return format("{}, although the evidence has {}", words, some(one.missing_values, kMostValues));

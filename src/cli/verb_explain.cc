@@ -153,6 +153,9 @@ Result<int> run_explain(const Arguments& arguments) {
     TRY_ASSIGN(question.call, read_call(operands[1], asked));
   }
   TRY_ASSIGN(Subject subject, load_subject(p, arguments));
+  // A profile that does not compile is an error with its place, as everywhere, and what the runtime
+  // passes over a warning.
+  if (subject.profile) TRY(compile_profile(*subject.profile, p, arguments));
   TRY(add_evidence(p, arguments, subject));
   TRY_ASSIGN(question.options, read_options(arguments, subject, asked));
   question.profile = subject.profile ? &*subject.profile : nullptr;

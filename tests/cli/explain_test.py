@@ -108,6 +108,12 @@ assert call(by_hand, "socket")["missing_values"] == ["AF_NETLINK, SOCK_RAW|SOCK_
 text = whittle("explain", HAND, "--evidence", EVIDENCE, "--base", BASE).stdout
 assert "added by hand" in text and "Mounts and file systems" in text, text
 
+print("a name that nobody has is passed over with a warning, as a runtime does")
+odd = write("odd.json", {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+    {"names": ["frobnicate", "read"], "action": "SCMP_ACT_LOG"}]})
+done = whittle("explain", odd, "read")
+assert "frobnicate" in done.stderr and "profile: log" in done.stdout, (done.stderr, done.stdout)
+
 print("without evidence it says so, and tells what it can")
 done = whittle("explain", HAND, "--base", BASE, "--json")
 assert "no evidence was given" in done.stderr
@@ -158,6 +164,8 @@ for args, words in [([PROFILE, "sockt"], 'did you mean "socket"?'), ([PROFILE, "
                     ([PROFILE, "read", "--arch", "s390x"], "unknown architecture"),
                     ([PROFILE, "--base", "docker@99"], "docker@29"), ([EVIDENCE, "--evidence", EVIDENCE], "evidence itself"),
                     ([f"{DIRECTORY}/broken.profile.json"], "schema"), ([f"{DIRECTORY}/none.json"], "none.json"), ([], ""),
-                    ([write("list.json", [1, 2])], "list.json")]:
+                    ([write("list.json", [1, 2])], "list.json"),
+                    ([write("s390.json", {"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_S390X"]})],
+                     "s390.json /architectures/0")]:
     done = whittle("explain", *args, expect=2)
     assert done.stdout == "" and "whittle: error: " in done.stderr and words in done.stderr, (args, done.stderr)

@@ -1,4 +1,4 @@
-"""whittle explain on a program that was just recorded: what it tells is what the program did, its own symbol included."""
+"""whittle explain on programs that were just recorded: what it tells is what they did, their own symbols included."""
 
 import json
 import os
@@ -81,3 +81,22 @@ assert opened == set(score["open"]), (opened, score["open"])
 assert "CVE-2023-4622" in opened
 (suggested,) = [e for e in score["close"] if e["cve"] == "CVE-2023-4622" and e["syscall"] == "socket"]
 assert suggested["used"] is True and "AF_UNIX" in suggested["loses"], suggested
+
+print("a server at full speed: nginx starts its workers from ngx_spawn_process, and that is told")
+config = os.path.join(DIRECTORY, "nginx.conf")
+with open(config, "w", encoding="utf-8") as file:
+    file.write(f"""daemon off; worker_processes 2; pid {DIRECTORY}/nginx.pid; error_log {DIRECTORY}/error.log;
+events {{}} http {{ access_log off; server {{ listen 127.0.0.1:18477; root {DIRECTORY}; }} }}""")
+evidence = os.path.join(DIRECTORY, "nginx.evidence.json")
+profile = os.path.join(DIRECTORY, "nginx.profile.json")
+whittle("record", "-o", evidence, "--backend", "ebpf", "--ready", "http://127.0.0.1:18477/", "--for", "1", "--",
+        "nginx", "-c", config)
+whittle("generate", evidence, "-o", profile)
+calls = {c["syscall"]: c for c in explained(profile, "--arch", "x86_64")["calls"]}
+clone = calls["clone"]
+assert clone["evidence"]["count"] == 2 and clone["evidence"]["threads"] == ["nginx"], clone["evidence"]
+assert clone["evidence"]["stacks"][0]["origin"].startswith("ngx_spawn_process in /"), clone["evidence"]["stacks"]
+assert len(clone["values"]) == 1 and clone["values"][0].startswith("SIGCHLD ["), clone["values"]
+assert clone["exposes"] and not [e for e in clone["exposes"] if e["kind"] == "exploit"], clone["exposes"]
+short = [c["syscall"] for c in calls.values() if c["missing"] or c["missing_values"]]
+assert short == [], short  # the profile allows all that was seen
