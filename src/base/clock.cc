@@ -6,6 +6,18 @@
 
 namespace whittle {
 
+namespace {
+
+std::string rfc3339(time_t seconds, int milliseconds) {
+  tm fields = {};
+  gmtime_r(&seconds, &fields);
+  return format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", fields.tm_year + 1900,
+                fields.tm_mon + 1, fields.tm_mday, fields.tm_hour, fields.tm_min, fields.tm_sec,
+                milliseconds);
+}
+
+}  // namespace
+
 double monotonic_seconds() {
   timespec now = {};
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -15,11 +27,14 @@ double monotonic_seconds() {
 std::string utc_timestamp() {
   timespec now = {};
   clock_gettime(CLOCK_REALTIME, &now);
-  tm fields = {};
-  gmtime_r(&now.tv_sec, &fields);
-  return format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", fields.tm_year + 1900,
-                fields.tm_mon + 1, fields.tm_mday, fields.tm_hour, fields.tm_min, fields.tm_sec,
-                now.tv_nsec / 1000000);
+  return rfc3339(now.tv_sec, static_cast<int>(now.tv_nsec / 1000000));
+}
+
+std::string utc_timestamp(double seconds) {
+  constexpr double kYear10000 = 253402300800.0;
+  if (!(seconds >= 0 && seconds < kYear10000)) return {};
+  const auto whole = static_cast<time_t>(seconds);
+  return rfc3339(whole, static_cast<int>((seconds - static_cast<double>(whole)) * 1000));
 }
 
 }  // namespace whittle

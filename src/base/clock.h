@@ -9,5 +9,7 @@ namespace whittle {
 double monotonic_seconds();
 // Now, as RFC 3339 in UTC with milliseconds: "2026-11-24T22:05:27.093Z".
 std::string utc_timestamp();
+// The same of a time in seconds since 1970; empty outside of the years 1970 to 9999.
+std::string utc_timestamp(double seconds);
 
 }  // namespace whittle

@@ -6,6 +6,7 @@
 namespace whittle::cli {
 
 const Verb& record_verb();
+const Verb& import_verb();
 const Verb& merge_verb();
 const Verb& generate_verb();
 const Verb& show_verb();

@@ -30,6 +30,13 @@ std::uint64_t cut(std::uint64_t value, std::uint8_t width) {
   return width >= 64 ? value : value & ((std::uint64_t{1} << width) - 1);
 }
 
+// Bit i: the unit has argument i.
+std::uint8_t index_bits(const ArgumentSpec& spec) {
+  unsigned bits = 0;
+  for (const std::uint8_t index : spec.indexes) bits |= 1U << index;
+  return static_cast<std::uint8_t>(bits);
+}
+
 template <typename Values, typename Value>
 void insert_bounded(Values& into, Value value) {
   if (into.values.size() < kMostValues) {
@@ -57,7 +64,9 @@ void bound_refusals(evidence::Observation& seen) {
 
 std::optional<std::vector<std::uint64_t>> recorded_values(const ArgumentSpec& spec,
                                                           const Call& call) {
-  if (spec.in_struct && !call.in_struct) return std::nullopt;
+  if ((spec.in_struct && !call.in_struct) || (call.unread & index_bits(spec)) != 0) {
+    return std::nullopt;
+  }
   std::vector<std::uint64_t> values;
   for (std::size_t i = 0; i < spec.indexes.size(); ++i) {
     const std::uint64_t value = spec.in_struct ? *call.in_struct : call.args.at(spec.indexes[i]);
@@ -69,21 +78,24 @@ std::optional<std::vector<std::uint64_t>> recorded_values(const ArgumentSpec& sp
 void Collector::add(const Call& call) {
   Entry* entry = find_or_add(call.arch, call.nr);
   if (entry == nullptr) {
-    ++lost_calls_;
+    lost_calls_ += call.times;
     return;
   }
   evidence::Observation& seen = entry->seen;
   seen.first = seen.count == 0 ? call.seconds : std::min(seen.first, call.seconds);
   seen.last = std::max(seen.last, call.seconds);
-  ++seen.count;
-  if (call.refused) ++seen.refused;
+  seen.count += call.times;
+  if (call.refused) seen.refused += call.times;
   if (entry->has_result && call.result && is_errno(*call.result)) {
-    ++entry->errnos[static_cast<int>(-*call.result)];
+    entry->errnos[static_cast<int>(-*call.result)] += call.times;
   }
-  if (std::find(seen.phases.begin(), seen.phases.end(), call.phase) == seen.phases.end()) {
+  if (!call.phase.empty() &&
+      std::find(seen.phases.begin(), seen.phases.end(), call.phase) == seen.phases.end()) {
     evidence::add_phases(seen.phases, {call.phase});
   }
-  if (call.refused) {
+  if (!call.has_arguments) {
+    if (call.refused) seen.refusals_closed = false;
+  } else if (call.refused) {
     add_refusal(*entry, call);
   } else {
     add_arguments(*entry, call);
@@ -114,7 +126,7 @@ void Collector::add_refusal(Entry& entry, const Call& call) {
     }
     found = entry.refusals.insert(found, std::move(kind));
   }
-  ++found->count;
+  found->count += call.times;
 }
 
 Collector::Entry* Collector::find_or_add(syscalls::Arch arch, std::uint32_t nr) {
@@ -146,22 +158,30 @@ Collector::Entry* Collector::find_or_add(syscalls::Arch arch, std::uint32_t nr) 
 
 void Collector::add_arguments(Entry& entry, const Call& call) {
   for (std::size_t i = 0; i < entry.singles.size(); ++i) {
-    add_single(*entry.singles[i], entry.seen.args[i], call);
+    evidence::ArgumentValues& into = entry.seen.args[i];
+    const auto values = values_or_open(*entry.singles[i], call, into.closed);
+    if (values) insert_bounded(into, values->at(0));
   }
   for (std::size_t i = 0; i < entry.tuples.size(); ++i) {
-    auto values = recorded_values(*entry.tuples[i], call);
-    if (values) insert_bounded(entry.seen.tuples[i], *std::move(values));
+    evidence::TupleValues& into = entry.seen.tuples[i];
+    auto values = values_or_open(*entry.tuples[i], call, into.closed);
+    if (values) insert_bounded(into, *std::move(values));
   }
 }
 
-void Collector::add_single(const ArgumentSpec& spec, evidence::ArgumentValues& into,
-                           const Call& call) {
-  if (const auto values = recorded_values(spec, call)) {
-    insert_bounded(into, values->at(0));
-  } else if (!struct_is_irrelevant(call.result)) {
-    into.closed = false;
-    ++lost_arguments_;
+std::optional<std::vector<std::uint64_t>> Collector::values_or_open(const ArgumentSpec& spec,
+                                                                    const Call& call,
+                                                                    bool& closed) {
+  if ((call.any & index_bits(spec)) != 0) {
+    closed = false;
+    return std::nullopt;
   }
+  auto values = recorded_values(spec, call);
+  if (!values && !(spec.in_struct && struct_is_irrelevant(call.result))) {
+    closed = false;
+    lost_arguments_ += call.times;
+  }
+  return values;
 }
 
 std::vector<evidence::Observation> Collector::observations() const {

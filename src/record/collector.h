@@ -56,10 +56,15 @@ struct Call {
   std::uint8_t looked_at = 0x3f;       // bit i: that filter looks at argument i of this call
   std::string comm;                    // of the thread that made it, when it was refused
   pid_t task = 0;                      // the thread that made it; 0: not known
+  // What a source that is not a recorder of ours may leave open (record/import.h):
+  std::uint64_t times = 1;    // calls alike, of which there were so many
+  bool has_arguments = true;  // false: it keeps none: neither values nor refusals are added
+  std::uint8_t unread = 0;  // bit i: argument i is there, but cannot be read. Its set is open then
+  std::uint8_t any = 0;     // bit i: argument i may be anything: open as well, and nothing is lost
 };
 
-// The values of one recorded unit of a call, cut to their widths; nullopt: they are in a struct
-// that could not be read.
+// The values of one recorded unit of a call, cut to their widths; nullopt: one of them is unread,
+// or they are in a struct that could not be read.
 std::optional<std::vector<std::uint64_t>> recorded_values(const syscalls::ArgumentSpec& spec,
                                                           const Call& call);
 
@@ -73,8 +78,9 @@ class Collector {
   // Sorted by arch, then nr; unique.
   std::vector<evidence::Observation> observations() const;
 
-  // What could not be kept, by kind; zeros included. "arguments": calls whose argument in a struct
-  // is not known though the kernel acted on it. "calls": those beyond kMostUnnamed.
+  // What could not be kept, by kind; zeros included. "arguments": calls whose argument is unread,
+  // or in a struct that is not known though the kernel acted on it. "calls": those beyond
+  // kMostUnnamed.
   std::map<std::string, std::uint64_t> lost() const;
 
  private:
@@ -92,8 +98,9 @@ class Collector {
   Entry* find_or_add(syscalls::Arch arch, std::uint32_t nr);
   static void add_refusal(Entry& entry, const Call& call);
   void add_arguments(Entry& entry, const Call& call);
-  void add_single(const syscalls::ArgumentSpec& spec, evidence::ArgumentValues& into,
-                  const Call& call);
+  // The values of a unit; when they are not known, none, and its set has been opened.
+  std::optional<std::vector<std::uint64_t>> values_or_open(const syscalls::ArgumentSpec& spec,
+                                                           const Call& call, bool& closed);
 
   std::map<std::pair<syscalls::Arch, std::uint32_t>, Entry> entries_;
   std::size_t unnamed_ = 0;

@@ -1,5 +1,6 @@
 """Same run, same calls: one process tree, watched by eBPF and at the same time by `strace -f`, then by
-eBPF and by whittle's ptrace backend. Names and counts must be equal, but for restart_syscall.
+eBPF and by whittle's ptrace backend. Names and counts must be equal, but for restart_syscall. What
+`whittle import` makes of strace's log must be equal, too, and so must the argument values.
 
 WHITTLE_ALL=1 takes nginx, PostgreSQL, node, Go and git clone, too.
 """
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from harness import WHITTLE, load, program, require_root, skip, temporary_directory
+from harness import WHITTLE, load, program, require_root, skip, temporary_directory, whittle
 
 require_root()
 if shutil.which("strace") is None:
@@ -122,6 +123,36 @@ def watch(name, second, command, exercise, **options):
     return counts, whittle_counts(path(f"{name}-{second}-ptrace.evidence.json"), "ptrace")
 
 
+def values_of(evidence):
+    """The sets of argument values by call and arguments; None for one that is open."""
+    sets = {}
+    for call in load(evidence)["runs"][0]["syscalls"]:
+        for entry in call["args"]:
+            sets[call["name"], entry["index"]] = set(entry["values"]) if entry["closed"] else None
+        for entry in call["tuples"]:
+            sets[call["name"], *entry["indexes"]] = set(map(tuple, entry["values"])) if entry["closed"] else None
+    return sets
+
+
+def check_import(name, ebpf):
+    """The import of strace's log: nothing unread, the counts of eBPF, and its values."""
+    log, evidence = path(name + ".strace"), path(name + ".import.evidence.json")
+    done = whittle("import", log, "-o", evidence, expect=None)
+    run = load(evidence)["runs"][0]
+    lost = {what: count for what, count in run["lost"].items() if count and what != "late_start"}
+    assert done.returncode in (0, 1) and not lost, (name, done.stderr)
+    assert run["source"] == "strace" and run["timing"] == "perturbed", run["source"]
+    counts = collections.Counter({call["name"]: call["count"] for call in run["syscalls"]})
+    counts.pop("restart_syscall", None)
+    assert counts == ebpf, f"{name}: {(counts - ebpf) | (ebpf - counts)}"
+    seen, imported = values_of(path(f"{name}-strace-ebpf.evidence.json")), values_of(evidence)
+    assert seen.keys() == imported.keys(), seen.keys() ^ imported.keys()
+    differ = {what: (values, imported[what]) for what, values in seen.items()
+              if values is not None and values != imported[what]}
+    assert not differ, f"{name}: argument values of eBPF against the import: {differ}"
+    return len(seen)
+
+
 def compare(name, command, exercise=None, prepare=None, **options):
     for second in ("strace", "ptrace"):
         started = time.monotonic()
@@ -132,6 +163,8 @@ def compare(name, command, exercise=None, prepare=None, **options):
             counts.pop("restart_syscall", None)
         differ = {call: (ebpf[call], other[call]) for call in ebpf | other if ebpf[call] != other[call]}
         assert not differ, f"{name}, eBPF against {second}: {differ}"
+        if second == "strace":
+            print(f"{name}: the import of strace's log has the same calls, and {check_import(name, ebpf)} sets of values")
         print(f"{name}: eBPF and {second} saw the same: {len(ebpf)} names, {ebpf.total():,} calls, "
               f"{time.monotonic() - started:.1f} s", flush=True)
 
