@@ -20,6 +20,7 @@ std::string loss_text(std::string_view kind, std::uint64_t count) {
   }
   if (kind == "late_start") return "it does not begin with the start of the program";
   if (kind == "selected") return "it shows chosen calls only";
+  if (kind == "not_logged") return "calls that the filter allowed are not in a log";
   if (kind == "tasks") {
     return format("{} of it {} not in it", plural(count, "child task"), count == 1 ? "is" : "are");
   }

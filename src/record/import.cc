@@ -19,8 +19,9 @@ constexpr std::size_t kLargestDocument = std::size_t{64} << 20U;
 
 // Those with the most particular marks first: each is asked in turn.
 constexpr std::array kFormats = {
-    &kSpoFormat,    &kProfileFormat, &kFalcoFormat,  &kSysdigJsonFormat, &kTraceeFormat,
-    &kGadgetFormat, &kPerfFormat,    &kSysdigFormat, &kStraceFormat,     &kMinijailFormat,
+    &kSpoFormat,    &kProfileFormat, &kFalcoFormat,    &kSysdigJsonFormat,
+    &kTraceeFormat, &kGadgetFormat,  &kPerfFormat,     &kSysdigFormat,
+    &kStraceFormat, &kAuditFormat,   &kMinijailFormat,
 };
 
 std::string format_names() {
@@ -163,7 +164,7 @@ Result<Imported> import_chunks(Next next, const std::string& place, const Import
         first.text.empty() ? "" : "it says: " + first.text);
   }
   out.format = format->name;
-  out.run.id = fingerprint.id();
+  if (out.run.id.empty()) out.run.id = fingerprint.id();
   out.run.source = format->source;
   out.run.timing = format->timing;
   return out;

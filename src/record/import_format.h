@@ -61,6 +61,7 @@ extern const ImportFormat kSysdigJsonFormat;
 extern const ImportFormat kFalcoFormat;
 extern const ImportFormat kTraceeFormat;
 extern const ImportFormat kGadgetFormat;
+extern const ImportFormat kAuditFormat;
 extern const ImportFormat kMinijailFormat;
 
 }  // namespace whittle::record

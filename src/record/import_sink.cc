@@ -65,11 +65,17 @@ void ImportSink::note(std::string text) {
   run.notes.push_back(std::move(clean));
 }
 
+void ImportSink::adopt(evidence::Run made) {
+  run = std::move(made);
+  calls_ = run.syscalls.size();
+  adopted_ = true;
+}
+
 Imported ImportSink::finish() {
   Imported out;
   out.run = std::move(run);
-  out.run.syscalls = collector_.observations();
-  out.run.lost = std::move(lost_);
+  if (!adopted_) out.run.syscalls = collector_.observations();
+  for (const auto& [kind, count] : lost_) out.run.lost[kind] += count;
   out.run.lost.try_emplace("lines", 0);
   for (const auto& [kind, count] : collector_.lost()) out.run.lost[kind] += count;
   out.run.complete = std::all_of(out.run.lost.begin(), out.run.lost.end(),

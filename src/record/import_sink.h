@@ -26,12 +26,14 @@ class ImportSink {
   void add(const Call& call);
   // A call by name. False: the name has no number in the ABI, and nothing was added.
   bool add_named(Call call, std::string_view name);
+  // Takes a run that is made already, in place of the calls.
+  void adopt(evidence::Run run);
   bool empty() const { return calls_ == 0; }
 
   // A line that could not be read; it counts in lost "lines".
   void unread(std::string why, std::string_view text);
   // An argument that could not be read: it is shown like a line, and counts in lost "arguments",
-  // which the collector does for each unit that has it.
+  // which the collector does for each unit that has it. Or whatever else is counted elsewhere.
   void unread_argument(std::string why, std::string_view text);
   void lose(std::string_view kind, std::uint64_t count = 1);
   void note(std::string text);  // once each
@@ -42,7 +44,8 @@ class ImportSink {
   bool single_task = false;
   std::uint64_t children = 0;
 
-  // Gives everything up. The run has calls, losses, completeness; no id, source or timing yet.
+  // Gives everything up. The run has calls, losses, completeness; no id, source or timing yet,
+  // unless it was adopted.
   Imported finish();
 
  private:
@@ -51,6 +54,7 @@ class ImportSink {
   syscalls::Arch native_;
   std::uint64_t line_ = 0;
   std::uint64_t calls_ = 0;
+  bool adopted_ = false;
   Collector collector_;
   std::vector<Unread> shown_;
   std::uint64_t unread_ = 0;

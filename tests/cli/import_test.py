@@ -201,6 +201,24 @@ assert tuples(run, "socket") == (set(), False) and values(run, "mmap", 2) == (se
 (run,), _, _ = imported("minijail.frequency")
 assert counts(run) == {("x86_64", "read"): 120, ("x86_64", "write"): 14, ("x86_64", "epoll_wait"): 3}
 
+print("audit records in any log: the same as whittle audit makes of it")
+logs = sorted(glob.glob(os.path.join(SOURCE, "tests", "fixtures", "audit", "*")))
+assert len(logs) > 20
+out = os.path.join(DIRECTORY, "audit.evidence.json")
+for log in logs:
+    whittle("audit", log, "--evidence", out, expect=None)
+    done = whittle("import", log, expect=1)
+    run, other = json.loads(done.stdout)["runs"][0], load(out)["runs"][0]
+    assert run["source"] == "audit" and ": audit: " in done.stderr, (log, done.stderr)
+    assert run["syscalls"] == other["syscalls"] and run["syscalls"], log
+    assert {k: run["lost"][k] for k in other["lost"]} == other["lost"], (log, run["lost"], other["lost"])
+(run,), _, stderr = imported("audit-firejail.log", expect=1)
+assert call(run, "mkdir")["count"] == 1 and call(run, "mkdir")["refused"] == 1 and run["lost"]["not_logged"] == 1
+(run,), _, stderr = imported("audit-firejail.log", expect=1, options=["--format", "audit"])
+bad_record = open(sample("audit-firejail.log"), encoding="utf-8").read() + "audit: type=1326 audit(1.1:1): auid=0 uid=0\n"
+done = whittle("import", "-", stdin=bad_record, expect=1)
+assert "standard input:2: the record cannot be read" in done.stderr, done.stderr
+
 print("several formats at once; the same file again is the same run; merge and generate take the result")
 runs, evidence, _ = imported("strace-f.log", "spo.yaml", "sysdig.txt")
 assert sorted(run["source"] for run in runs) == ["profile", "strace", "sysdig"]
