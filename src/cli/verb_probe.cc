@@ -9,6 +9,7 @@
 #include "cli/user.h"
 #include "cli/verbs_list.h"
 #include "host/capabilities.h"
+#include "host/kernel.h"
 #include "host/workload.h"
 
 namespace whittle::cli {
@@ -65,6 +66,10 @@ json::Value setting_json(const trial::ProbeSetting& setting) {
 
 Result<int> run_probe(const Arguments& arguments) {
   TRY_ASSIGN(const Subject subject, read_subject(arguments));
+  if (subject.setting.runtime == "none" && host::under_seccomp_filter()) {
+    print_warning(
+        "whittle runs under a seccomp filter itself: what that refuses is put down to the kernel");
+  }
   const auto probe = [&subject]() {
     return subject.loaded ? trial::probe_profile(subject.loaded->profile, subject.loaded->document,
                                                  subject.setting)

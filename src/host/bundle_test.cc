@@ -103,6 +103,15 @@ TEST(Bundle, AUserHasTheCapabilitiesAsBoundsOnly) {
   EXPECT_EQ(text_at(config, "process/capabilities/permitted"), "[]");
 }
 
+TEST(Bundle, TakesOtherCapabilitiesThanDockers) {
+  ContainerSpec spec = simple();
+  spec.capabilities = {{"CAP_SYS_BOOT"}};
+  const json::Value config = config_of(*Bundle::create(spec));
+  for (const char* set : {"bounding", "effective", "permitted"}) {
+    EXPECT_EQ(text_at(config, std::string("process/capabilities/") + set), R"(["CAP_SYS_BOOT"])");
+  }
+}
+
 TEST(Bundle, TakesTheProfileAsItIs) {
   ContainerSpec spec = simple();
   spec.profile_json =

@@ -45,6 +45,16 @@ bool in_initial_user_namespace() {
   return fields == std::vector<std::string>{"0", "0", "4294967295"};
 }
 
+// What stands behind a key of /proc/self/status (proc(5)); empty when it is not there.
+std::string own_status(std::string_view key) {
+  const auto status = read_file("/proc/self/status");
+  if (!status) return {};
+  for (const std::string& line : split(*status, '\n')) {
+    if (line.starts_with(key)) return std::string(trim(std::string_view(line).substr(key.size())));
+  }
+  return {};
+}
+
 Privileges privileges() {
   Privileges result;
   result.initial_user_namespace = in_initial_user_namespace();
@@ -100,16 +110,15 @@ const char* cgroup_mode_name(CgroupMode mode) {
   return "v2";
 }
 
+bool under_seccomp_filter() {
+  constexpr std::string_view kFilterMode = "2";  // SECCOMP_MODE_FILTER, proc(5)
+  return own_status("Seccomp:") == kFilterMode;
+}
+
 std::uint64_t capabilities_after_exec() {
-  const auto status = read_file("/proc/self/status");
-  if (!status || !in_initial_user_namespace()) return 0;
-  const std::string_view key = ::geteuid() == 0 ? "CapBnd:" : "CapAmb:";
-  for (const std::string& line : split(*status, '\n')) {
-    if (!line.starts_with(key)) continue;
-    const std::string_view digits = trim(std::string_view(line).substr(key.size()));
-    return parse_u64("0x" + std::string(digits)).value_or(0);
-  }
-  return 0;
+  if (!in_initial_user_namespace()) return 0;
+  const std::string digits = own_status(::geteuid() == 0 ? "CapBnd:" : "CapAmb:");
+  return parse_u64("0x" + digits).value_or(0);
 }
 
 KernelFacts kernel_facts() {

@@ -51,6 +51,9 @@ struct KernelFacts {
 
 KernelFacts kernel_facts();
 
+// Whether we run under a seccomp filter ourselves: so does what we start then.
+bool under_seccomp_filter();
+
 // What a program that we start has in effect, a bit for each capability: for root its bounding set,
 // for another user the ambient set (capabilities(7), "Transformation of capabilities during
 // execve()"). 0 in another user namespace than the first, where they count for little.

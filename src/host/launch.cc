@@ -89,10 +89,8 @@ void reset_signals() {
 bool set_capability_sets(std::uint64_t permitted) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
-  for (unsigned word = 0; word < data.size(); ++word) {
-    data[word].permitted = data[word].effective =
-        static_cast<std::uint32_t>(permitted >> 32 * word);
-  }
+  data[0].permitted = data[0].effective = static_cast<std::uint32_t>(permitted);
+  data[1].permitted = data[1].effective = static_cast<std::uint32_t>(permitted >> 32U);
   return ::syscall(SYS_capset, &header, data.data()) == 0;
 }
 

@@ -329,5 +329,52 @@ TEST(LaunchUnprivileged, NeedsNoNewPrivilegesForAFilter) {
   }));
 }
 
+TEST(LaunchUnprivileged, CannotChangeUserOrCapabilities) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become another user";
+  LaunchSpec user = shell("exit 0");
+  user.user = {1, 1};
+  EXPECT_TRUE(as_nobody([&] {
+    const Error error = failure(user);
+    return error.kind == ErrorKind::kEnvironment &&
+           error.message == "cannot change the user: Operation not permitted";
+  }));
+  LaunchSpec capabilities = shell("exit 0");
+  capabilities.capabilities = 0;
+  EXPECT_TRUE(as_nobody([&] {
+    const Error error = failure(capabilities);
+    return error.kind == ErrorKind::kEnvironment &&
+           error.message == "cannot drop capabilities: Operation not permitted";
+  }));
+}
+
+TEST(LaunchPrivileged, RootHasTheCapabilitiesOfTheBoundingSet) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  LaunchSpec spec = shell(
+      "for set in CapPrm CapEff CapBnd; do grep -q \"$set:.0000000000400001\" /proc/self/status || "
+      "exit 1; done; grep -q CapInh:.0000000000000000 /proc/self/status");
+  spec.capabilities = 1ULL << 22U | 1U;  // CAP_SYS_BOOT, CAP_CHOWN
+  EXPECT_TRUE(run(spec).success());
+}
+
+TEST(LaunchPrivileged, AnotherUserHasNoGroupsAndNoCapabilities) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  for (const bool no_new_privileges : {true, false}) {
+    LaunchSpec spec = shell(
+        "test \"$(id -u):$(id -g):$(id -G)\" = 65534:65533:65533 && "
+        "grep -q CapEff:.0000000000000000 /proc/self/status && "
+        "grep -q CapPrm:.0000000000000000 /proc/self/status && grep -q Seccomp:.2 "
+        "/proc/self/status");
+    spec.user = {65534, 65533};
+    spec.filter = answering({{SYS_mkdir, errno_answer(EXDEV)}});
+    spec.no_new_privileges = no_new_privileges;
+    EXPECT_TRUE(run(spec).success()) << no_new_privileges;
+    // And still no call of its own comes between the filter and the program.
+    filter::Program only_execve = answering({{SYS_execve, SECCOMP_RET_ALLOW}});
+    only_execve.back() = statement(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    spec.filter = only_execve;
+    EXPECT_EQ(run(spec).signal, SIGSYS);
+  }
+}
+
 }  // namespace
 }  // namespace whittle::host

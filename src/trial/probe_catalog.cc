@@ -26,7 +26,12 @@ constexpr std::string_view kLater = "then ";
 constexpr ProbeCall make_call(std::string_view step, SameAttack same, std::string_view capability,
                               std::string_view syscall, std::string_view label) {
   const bool later = capability.substr(0, kLater.size()) == kLater;
-  return {step, same, later ? capability.substr(kLater.size()) : capability, later, syscall, label};
+  return {.step = step,
+          .capability = later ? capability.substr(kLater.size()) : capability,
+          .syscall = syscall,
+          .label = label,
+          .same = same,
+          .capability_later = later};
 }
 
 constexpr ProbeCall kCalls[] = {

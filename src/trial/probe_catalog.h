@@ -39,11 +39,11 @@ enum class SameAttack {
 
 struct ProbeCall {
   std::string_view step;
-  SameAttack same;
   std::string_view capability;  // that the kernel asks for; empty: none
-  bool capability_later;        // it asks when it has refused the arguments tried, not before
   std::string_view syscall;
   std::string_view label;
+  SameAttack same;
+  bool capability_later;  // the kernel asks when it has refused the arguments tried, not before
 };
 
 // As the program makes them: its call N is the one at N.
