@@ -41,8 +41,8 @@ check-all:
 	  times="$$times, $$part $$(($$(date +%s) - start)) s"; \
 	done; echo "check-all: all passed$$times"
 
-# Thousands of random rule sets and profiles: the document, the compiled program, the evaluator, the
-# decision and the kernel.
+# Thousands of random rule sets, profiles and pairs of profiles: the document, the compiled program,
+# the evaluator, the decision and the kernel.
 check-many: deps
 	cmake --preset ci >/dev/null
 	cmake --build --preset ci -j $(JOBS) --target whittle_filter_test
@@ -83,6 +83,8 @@ tidy: deps
 
 bench: deps all
 	@tools/install-dependencies bench
+	bench/exact $(BUILD)/release/whittle
+	bench/lint $(BUILD)/release/whittle
 	bench/run $(BUILD)/release/whittle
 
 format:

@@ -137,6 +137,7 @@ class Builder {
     // nlohmann's "[json.exception...] parse error at line 1, column 9: " in front says nothing that
     // our own place does not.
     std::string_view what = e.what();
+    if (const auto id = what.find("] "); id != std::string_view::npos) what.remove_prefix(id + 2);
     if (const auto colon = what.find(": "); colon != std::string_view::npos) {
       what.remove_prefix(colon + 2);
     }
@@ -344,6 +345,10 @@ std::string child_pointer(const std::string& parent, std::string_view key) {
 }
 
 std::string expected(const char* what, const Value& value) {
+  if (const auto integer = value.i64())
+    return format("{} is expected here, not {}", what, *integer);
+  if (const auto number = value.number())
+    return format("{} is expected here, not {}", what, *number);
   return format("{} is expected here, not {}", what, value.type_name());
 }
 

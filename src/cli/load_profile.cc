@@ -66,16 +66,17 @@ Result<LoadedProfile> load_document(const std::string& p, const profile::Setting
 }
 
 Result<profile::Profile> load_profile(const std::string& p, const profile::Setting& setting) {
+  if (p.starts_with(kBaselinePrefix)) {
+    return profile::baseline(std::string_view(p).substr(kBaselinePrefix.size()), setting);
+  }
   TRY_ASSIGN(LoadedProfile loaded, load_document(p, setting));
   return std::move(loaded.profile);
 }
 
 std::string baseline_or_profile(const std::string& text) {
-  const std::string runtime = text.substr(0, text.find('@')) + "@";
-  const auto ids = profile::baseline_ids();
-  const bool known = std::any_of(ids.begin(), ids.end(), [&runtime](const std::string& id) {
-    return id.starts_with(runtime);
-  });
+  const auto names = profile::baseline_runtime_names();
+  const bool known =
+      std::find(names.begin(), names.end(), text.substr(0, text.find('@'))) != names.end();
   return known ? std::string(kBaselinePrefix) + text : text;
 }
 

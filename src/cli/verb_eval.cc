@@ -126,25 +126,30 @@ Result<int> run_eval(const Arguments& arguments) {
   const std::vector<std::string>& operands = arguments.operands();
   const std::string& call_text = operands.at(1);
   TRY(choose_libseccomp(arguments));
+  TRY_ASSIGN(const Question question, read_question(arguments));
+  TRY_ASSIGN(const profile::Profile profile, load_profile(operands[0], question.setting));
+  // In a process of its own, while the rest is read.
+  TRY_ASSIGN(filter::Compilation compilation,
+             filter::Compilation::start(profile, flavour_of(arguments)));
   filter::Arguments args{};
   const std::size_t given = operands.size() - 2;
   for (std::size_t i = 0; i < given; ++i) {
     TRY_ASSIGN(args[i], read_argument(operands[i + 2]));
   }
-  TRY_ASSIGN(const Question question, read_question(arguments));
-  TRY_ASSIGN(const profile::Profile profile, load_profile(operands[0], question.setting));
   const std::vector<Arch> arches =
       question.all ? all_arches(profile, call_text) : std::vector<Arch>{question.arch};
   if (arches.empty()) return unknown_call(call_text, covered_arches(profile).front());
   for (const Arch arch : arches) TRY(read_call(call_text, arch));
-  TRY_ASSIGN(const filter::Program program, compile_profile(profile, operands[0], arguments));
+  TRY_ASSIGN(const filter::Compiled compiled, finish_compilation(compilation, operands[0]));
+  warn_of_skipped(compiled.skipped, operands[0]);
+  warn_of_untold(compiled.untold, operands[0]);
 
   json::Array as_json;
   std::string as_text;
   for (const Arch arch : arches) {
     TRY_ASSIGN(const std::uint32_t nr, read_call(call_text, arch));
     TRY_ASSIGN(const profile::Verdict verdict,
-               filter::evaluate(program, filter::call(arch, nr, args)));
+               filter::evaluate(compiled.program, filter::call(arch, nr, args)));
     const Answer answer{arch, syscalls::display_name(arch, nr), nr, verdict};
     as_json.push_back(to_json(answer, args));
     as_text += to_text(answer, args, given);

@@ -223,7 +223,10 @@ const Verb& show_verb() {
   static const Verb verb = {
       .name = "show",
       .summary = "what a profile, or the filters of a running process or container, let through",
-      .synopsis = "P | --pid N | --container ID [--runtime runc|crun|none] [--bytes FILE] [--json]",
+      .synopsis =
+          "P | --pid N | --container ID [--runtime runc|crun|none] [--libseccomp FILE] [--bytes "
+          "FILE] "
+          "[--json]",
       .description =
           "Lists, by architecture, the system calls that are allowed, allowed under conditions on "
           "their arguments, and refused. A profile is compiled as the runtime does. With --pid the "

@@ -276,8 +276,9 @@ std::string report_of(const Result<std::set<std::string>>& skipped) {
   return report;
 }
 
-Result<std::set<std::string>> build(const Profile& profile, Flavour flavour, int program_fd) {
-  std::unique_ptr<Libseccomp> library = own_libseccomp(program_fd);
+Result<std::set<std::string>> build(const Profile& profile, Flavour flavour, int program_fd,
+                                    std::unique_ptr<Libseccomp>& library) {
+  library = own_libseccomp(program_fd);
   if (libseccomp().source == Library::Source::kFile) {
     TRY_ASSIGN(library, libseccomp_of(libseccomp().file, program_fd));
   }
@@ -299,7 +300,8 @@ Result<std::set<std::string>> build(const Profile& profile, Flavour flavour, int
   ::setitimer(ITIMER_PROF, &limit, nullptr);  // SIGPROF ends the child
   const rlimit last_limit{2, 2};              // seconds; whatever became of the signal
   ::setrlimit(RLIMIT_CPU, &last_limit);
-  const std::string report = report_of(build(profile, flavour, program_fd));
+  std::unique_ptr<Libseccomp> library;  // never released: this process ends
+  const std::string report = report_of(build(profile, flavour, program_fd, library));
   for (std::size_t sent = 0; sent < report.size();) {
     const ssize_t n = ::write(report_fd, report.data() + sent, report.size() - sent);
     if (n < 0 && errno != EINTR) ::_exit(1);

@@ -390,5 +390,180 @@ TEST(Kernel, AgreesOnRandomProfiles) {
               compiled_profiles, numbers.calls, numbers.kernel_calls, witnesses);
 }
 
+int wanted(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::atoi(text);
+}
+
+Call as_call(Arch arch, std::uint32_t nr, Arguments args) {
+  if (arch == Arch::kX86) {
+    for (std::uint64_t& arg : args) arg &= UINT32_MAX;
+  }
+  return {arch, nr, args};
+}
+
+// check-many has 20,000 rule sets: WHITTLE_RULE_SETS. Every difference between the document and the
+// program that is found is one in the kernel too.
+TEST(Kernel, ConfirmsTheDifferencesOfRandomRuleSets) {
+  if (WHITTLE_KERNEL_ANSWERS == 0) return;
+  RandomRules random(3);
+  std::size_t witnesses = 0;
+  int sets = 0;
+  for (int i = wanted("WHITTLE_RULE_SETS", 100); i > 0; --i) {
+    Profile::Parts parts;
+    parts.default_verdict = {profile::Action::kErrno, 1};
+    parts.architectures = {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86"};
+    parts.rules = random.rules("dup2");
+    const Profile profile(std::move(parts));
+    const auto compiled = compile(profile, Flavour::kNative);
+    if (!compiled) continue;
+    const auto found = differences(profile, compiled->program, Flavour::kNative);
+    ASSERT_TRUE(found) << found.error().text();
+    if (found->empty()) continue;
+    std::vector<Call> calls;
+    for (const Difference& difference : *found) {
+      calls.push_back(as_call(difference.arch, difference.nr, difference.args));
+    }
+    const auto answers = ask_kernel(compiled->program, calls);
+    ASSERT_EQ(answers.size(), calls.size());
+    for (std::size_t k = 0; k < answers.size(); ++k) {
+      ASSERT_EQ(answers[k], (*found)[k].compiled);
+      ASSERT_NE(answers[k], (*found)[k].documented);
+    }
+    ++sets;
+    witnesses += answers.size();
+  }
+  EXPECT_GT(sets, 0);
+  std::printf("%d rule sets are compiled otherwise than documented: %zu witnesses confirmed\n",
+              sets, witnesses);
+}
+
+enum class Mutation { kNone, kOperator, kBit, kName, kOther };
+
+// The profile with one thing changed; with the order of its calls turned round for kNone.
+Profile mutated(const Profile& profile, Mutation mutation, RandomRules& random) {
+  if (mutation == Mutation::kOther) return random_profile(random);
+  Profile::Parts parts = profile.parts();
+  if (mutation == Mutation::kNone) {
+    std::stable_sort(parts.rules.begin(), parts.rules.end(),
+                     [](const auto& a, const auto& b) { return a.names > b.names; });
+    return Profile(std::move(parts));
+  }
+  std::vector<profile::Rule*> conditional;
+  for (profile::Rule& rule : parts.rules) {
+    if (!rule.args.empty()) conditional.push_back(&rule);
+  }
+  if (mutation == Mutation::kName || conditional.empty()) {
+    parts.rules.front().names.front() = "pread64";  // was read
+    return Profile(std::move(parts));
+  }
+  profile::Rule& rule = *conditional[random.below(static_cast<std::uint32_t>(conditional.size()))];
+  profile::Condition& changed =
+      rule.args[random.below(static_cast<std::uint32_t>(rule.args.size()))];
+  if (mutation == Mutation::kOperator) {
+    const auto step = 1 + random.below(5);  // never to or from MASKED_EQ, which has two values
+    if (changed.op == profile::Operator::kMaskedEq) {
+      changed.op = profile::Operator::kNe;
+    } else {
+      changed.op = static_cast<profile::Operator>((static_cast<unsigned>(changed.op) + step) % 6);
+    }
+  } else {
+    changed.value ^= std::uint64_t{1} << random.below(64);
+  }
+  return Profile(std::move(parts));
+}
+
+bool tells(const Change& change, Arch arch, std::uint32_t nr, Direction direction) {
+  if (change.arch != arch) return false;
+  if (change.scope == Change::Scope::kArchitecture) return true;
+  return change.direction == direction && change.numbers.first <= nr && nr <= change.numbers.last;
+}
+
+Direction direction_of(const Verdict& before, const Verdict& after) {
+  if (before.allows() == after.allows()) return Direction::kOther;
+  return after.allows() ? Direction::kLooser : Direction::kTighter;
+}
+
+// Every number and all values around what either filter asks: whether one is answered otherwise,
+// and that compare() tells each that is.
+bool differ_by_force(const Program& before, const Program& after, std::span<const Arch> arches,
+                     const Comparison& comparison) {
+  Decider decider_before(before);
+  Decider decider_after(after);
+  bool differ = false;
+  for (const Arch arch : arches) {
+    const std::uint32_t bit = arch == Arch::kX32 ? syscalls::kX32Bit : 0;
+    for (std::uint32_t nr = bit; nr < (bit | 1024U); ++nr) {
+      std::vector<Arguments> tried = arguments_for(decider_before.decide(arch, nr));
+      const std::vector<Arguments> more = arguments_for(decider_after.decide(arch, nr));
+      tried.insert(tried.end(), more.begin(), more.end());
+      for (const Arguments& args : tried) {
+        const auto data = call(arch, nr, args);
+        const Verdict old_verdict = evaluate_checked(before, data);
+        const Verdict new_verdict = evaluate_checked(after, data);
+        if (old_verdict == new_verdict) continue;
+        differ = true;
+        const Direction direction = direction_of(old_verdict, new_verdict);
+        const auto told = [&](const Change& change) { return tells(change, arch, nr, direction); };
+        EXPECT_TRUE(std::any_of(comparison.changes.begin(), comparison.changes.end(), told))
+            << syscalls::arch_name(arch) << " " << nr;
+      }
+    }
+  }
+  return differ;
+}
+
+// check-many has 1,000 pairs: WHITTLE_KERNEL_PROFILES. What is told equivalent is so by force, what
+// differs by force is told, and every witness is one in the kernel, under both filters.
+TEST(Kernel, ConfirmsTheChangesOfRandomPairs) {
+  RandomRules random(29);
+  std::map<Mutation, std::pair<int, int>> counts;  // pairs, and those that differ
+  std::size_t witnesses = 0;
+  for (int i = wanted("WHITTLE_KERNEL_PROFILES", 10); i > 0; --i) {
+    const auto mutation = static_cast<Mutation>(i % 5);
+    const auto flavour = static_cast<Flavour>(random.below(3));
+    const Profile one = random_profile(random);
+    const Profile other = mutated(one, mutation, random);
+    const auto before = compile(one, flavour);
+    const auto after = compile(other, flavour);
+    if (!before || !after) continue;  // conflicting rules, or endless ones
+    const auto arches = family(native_arch(one));
+    const auto comparison = compare(before->program, after->program, arches);
+    ASSERT_TRUE(comparison) << comparison.error().text();
+    ASSERT_TRUE(comparison->undecided.empty());
+    const bool differ = differ_by_force(before->program, after->program, arches, *comparison);
+    ASSERT_FALSE(HasFailure()) << "pair " << i;
+    ASSERT_EQ(comparison->equivalent(), !differ) << "pair " << i;
+    ++counts[mutation].first;
+    counts[mutation].second += differ ? 1 : 0;
+    if (WHITTLE_KERNEL_ANSWERS == 0) continue;
+    std::vector<const Change*> asked;
+    std::vector<Call> calls;
+    for (const Change& change : comparison->changes) {
+      if (!is_native(change.arch) || passes_by_the_filter(change.arch, change.nr)) continue;
+      asked.push_back(&change);
+      calls.push_back(as_call(change.arch, change.nr, change.args));
+    }
+    if (calls.empty()) continue;
+    const auto answers_before = ask_kernel(before->program, calls);
+    const auto answers_after = ask_kernel(after->program, calls);
+    ASSERT_EQ(answers_before.size(), calls.size());
+    ASSERT_EQ(answers_after.size(), calls.size());
+    for (std::size_t k = 0; k < calls.size(); ++k) {
+      ASSERT_EQ(answers_before[k], asked[k]->verdict_before) << "pair " << i;
+      ASSERT_EQ(answers_after[k], asked[k]->verdict_after) << "pair " << i;
+    }
+    witnesses += calls.size();
+  }
+  EXPECT_EQ(counts[Mutation::kName].first, counts[Mutation::kName].second);  // always found
+  EXPECT_GT(counts[Mutation::kOperator].second, 0);
+  EXPECT_GT(counts[Mutation::kBit].second, 0);
+  for (const auto& [mutation, count] : counts) {
+    std::printf("mutation %d: %d pairs, %d differ\n", static_cast<int>(mutation), count.first,
+                count.second);
+  }
+  std::printf("%zu witnesses confirmed\n", witnesses);
+}
+
 }  // namespace
 }  // namespace whittle::filter

@@ -1,5 +1,6 @@
 #include "filter/read_back.h"
 
+#include <linux/capability.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 
 #include "base/clock.h"
@@ -37,14 +39,52 @@ bool is_zombie(pid_t pid) {
   return stat && stat->find(") Z ") != std::string::npos;
 }
 
+// A line of our own /proc/self/status, as in "CapEff:\t000001ffffffffff".
+std::optional<std::uint64_t> own_status(std::string_view key, int base) {
+  const auto status = read_file("/proc/self/status");
+  if (!status) return std::nullopt;
+  const std::size_t at = status->find("\n" + std::string(key) + ":\t");
+  if (at == std::string::npos) return std::nullopt;
+  return std::strtoull(status->c_str() + at + key.size() + 3, nullptr, base);
+}
+
+bool is_filtered() { return own_status("Seccomp", 10).value_or(0) != 0; }
+
+bool has_sys_admin() {
+  return (own_status("CapEff", 16).value_or(UINT64_MAX) >> CAP_SYS_ADMIN & 1U) != 0;
+}
+
+bool may_read_filters() { return has_sys_admin() && !is_filtered(); }
+
+// seccomp_get_filter() of kernel/seccomp.c: a capability over the host, and no filter of one's own.
+tl::unexpected<Error> refused_error(pid_t pid) {
+  if (is_filtered()) {
+    return environment_error(
+        "whittle itself runs under a seccomp filter: to such a process the "
+        "kernel shows no filters",
+        process_name(pid), "run it outside of the container or service");
+  }
+  if (!has_sys_admin()) {
+    return environment_error(
+        "reading the filters of a process needs CAP_SYS_ADMIN, which whittle "
+        "does not have here",
+        process_name(pid), "run as root");
+  }
+  return environment_error("the kernel refuses to show its filters", process_name(pid),
+                           "this needs CAP_SYS_ADMIN on the host (not in a user namespace alone), "
+                           "and a whittle that runs without a seccomp filter");
+}
+
 tl::unexpected<Error> attach_error(pid_t pid, int error) {
   switch (error) {
     case ESRCH:
       return input_error("there is no such process", process_name(pid));
     case EPERM:
       if (is_zombie(pid)) return ended_error(pid);
+      if (!may_read_filters()) return refused_error(pid);
       return environment_error("can't attach to it with ptrace", process_name(pid),
-                               "run as root, and end what traces it already (strace, a debugger)");
+                               "this needs CAP_SYS_PTRACE; and end what traces it already (strace, "
+                               "a debugger)");
     default:
       return errno_error(ErrorKind::kEnvironment, "can't attach to it with ptrace", error,
                          process_name(pid));
@@ -113,12 +153,7 @@ class Attached {
 };
 
 tl::unexpected<Error> read_error(pid_t pid, int error) {
-  if (error == EACCES) {
-    return environment_error(
-        "the kernel refuses to show its filters", process_name(pid),
-        "this needs CAP_SYS_ADMIN, and whittle itself must run without a seccomp filter (not in a "
-        "container with one)");
-  }
+  if (error == EACCES) return refused_error(pid);
   return errno_error(ErrorKind::kEnvironment, "can't read its filters", error, process_name(pid),
                      "the kernel needs CONFIG_CHECKPOINT_RESTORE");
 }

@@ -12,11 +12,8 @@ namespace whittle::profile {
 namespace {
 
 const Runtime* find_runtime(std::string_view name) {
-  const auto& all = baseline_runtimes();
-  if (!all) return nullptr;
-  const auto it =
-      std::find_if(all->begin(), all->end(), [name](const Runtime& r) { return r.name == name; });
-  return it == all->end() ? nullptr : &*it;
+  const Result<Runtime>* runtime = baseline_runtime(name);
+  return runtime != nullptr && *runtime ? &**runtime : nullptr;
 }
 
 std::string id_of(const Runtime& runtime, const Version& version) {
@@ -124,8 +121,6 @@ const std::set<std::string>& docker_default_caps() {
 }
 
 Result<ResolvedBaseline> resolve_baseline(std::string_view id, const Setting& setting) {
-  const auto& all = baseline_runtimes();
-  if (!all) return tl::unexpected(all.error());
   if (setting.arch != syscalls::native_of(setting.arch)) {
     return input_error(
         format("a baseline is resolved for a host, not for {}", syscalls::arch_name(setting.arch)),
@@ -136,8 +131,8 @@ Result<ResolvedBaseline> resolve_baseline(std::string_view id, const Setting& se
   }
   const std::size_t at = id.find('@');
   const std::string_view name = id.substr(0, at);
-  const Runtime* runtime = find_runtime(name);
-  if (runtime == nullptr) {
+  const Result<Runtime>* read = baseline_runtime(name);
+  if (read == nullptr) {
     const auto names = baseline_runtime_names();
     const auto near = nearest(name, names);
     return input_error(
@@ -145,6 +140,8 @@ Result<ResolvedBaseline> resolve_baseline(std::string_view id, const Setting& se
         format("{}known are {}", near ? format("did you mean \"{}\"? ", *near) : std::string(),
                join(names, ", ")));
   }
+  if (!*read) return tl::unexpected(read->error());
+  const Runtime* runtime = &**read;
   Version version;
   if (at != std::string_view::npos) {
     const auto parsed = parse_version(id.substr(at + 1));
@@ -164,14 +161,6 @@ Result<ResolvedBaseline> resolve_baseline(std::string_view id, const Setting& se
 Result<Profile> baseline(std::string_view id, const Setting& setting) {
   TRY_ASSIGN(ResolvedBaseline resolved, resolve_baseline(id, setting));
   return std::move(resolved.profile);
-}
-
-std::vector<std::string> baseline_runtime_names() {
-  std::vector<std::string> names;
-  const auto& all = baseline_runtimes();
-  if (!all) return names;
-  for (const Runtime& runtime : *all) names.push_back(runtime.name);
-  return names;
 }
 
 std::set<std::string> baseline_default_caps(std::string_view runtime) {
@@ -205,10 +194,10 @@ std::vector<BaselineChange> baseline_changes(std::string_view runtime) {
 
 std::vector<std::string> baseline_ids() {
   std::vector<std::string> ids;
-  const auto& all = baseline_runtimes();
-  if (!all) return ids;
-  for (const Runtime& runtime : *all) {
-    for (const auto& [version, index] : runtime.versions) ids.push_back(id_of(runtime, version));
+  for (const std::string& name : baseline_runtime_names()) {
+    const Runtime* runtime = find_runtime(name);
+    if (runtime == nullptr) continue;
+    for (const auto& [version, index] : runtime->versions) ids.push_back(id_of(*runtime, version));
   }
   return ids;
 }

@@ -1,6 +1,8 @@
 #include "profile/baseline_data.h"
 
 #include <algorithm>
+#include <array>
+#include <mutex>
 
 #include "base/embedded.h"
 #include "base/text.h"
@@ -137,27 +139,40 @@ Result<Runtime> read_runtime(std::string_view text, const std::string& name) {
 }
 
 struct Source {
-  std::string name;
+  std::string_view name;
   std::string_view text;
+  std::once_flag once = {};
+  Result<Runtime> runtime = Runtime{};
 };
+
+std::array<Source, 4>& sources() {
+  static std::array<Source, 4> all = {{{"containerd", embedded_containerd_baselines()},
+                                       {"cri-o", embedded_cri_o_baselines()},
+                                       {"docker", embedded_docker_baselines()},
+                                       {"podman", embedded_podman_baselines()}}};
+  return all;
+}
 
 }  // namespace
 
-const Result<std::vector<Runtime>>& baseline_runtimes() {
-  static const Result<std::vector<Runtime>> kRuntimes = []() -> Result<std::vector<Runtime>> {
-    const std::array<Source, 4> sources = {{{"containerd", embedded_containerd_baselines()},
-                                            {"cri-o", embedded_cri_o_baselines()},
-                                            {"docker", embedded_docker_baselines()},
-                                            {"podman", embedded_podman_baselines()}}};
-    std::vector<Runtime> all;
-    for (const Source& source : sources) {
-      auto runtime = read_runtime(source.text, source.name);
-      if (!runtime) return bug(runtime.error().message, runtime.error().place);
-      all.push_back(*std::move(runtime));
-    }
-    return all;
-  }();
-  return kRuntimes;
+std::vector<std::string> baseline_runtime_names() {
+  std::vector<std::string> names;
+  for (const Source& source : sources()) names.emplace_back(source.name);
+  return names;
+}
+
+const Result<Runtime>* baseline_runtime(std::string_view name) {
+  for (Source& source : sources()) {
+    if (source.name != name) continue;
+    std::call_once(source.once, [&source] {
+      source.runtime = read_runtime(source.text, std::string(source.name));
+      if (source.runtime) return;
+      const Error error = source.runtime.error();
+      source.runtime = bug(error.message, error.place);
+    });
+    return &source.runtime;
+  }
+  return nullptr;
 }
 
 std::optional<Version> parse_version(std::string_view text) {

@@ -65,8 +65,11 @@ struct Runtime {
   std::map<Version, std::size_t> versions;  // to an index into profiles
 };
 
-// All of them, by name. What is built in cannot be wrong at run time, a unit test reads every
-// version: an error here is a bug, and is told as one.
-const Result<std::vector<Runtime>>& baseline_runtimes();
+// The names of all, sorted.
+std::vector<std::string> baseline_runtime_names();
+// One of them, read when it is first asked for; nullptr: there is none of that name. What is built
+// in cannot be wrong at run time, a unit test reads every version: an error here is a bug, and is
+// told as one.
+const Result<Runtime>* baseline_runtime(std::string_view name);
 
 }  // namespace whittle::profile

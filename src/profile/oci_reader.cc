@@ -289,6 +289,9 @@ Result<std::string> bounded_string(const View& view, std::size_t most) {
   if (text.size() > most) {
     return view.error(format("{} bytes are over the limit of {}", text.size(), most));
   }
+  if (text.find('\0') != std::string::npos) {
+    return view.error("a NUL in a string", "runtimes take what stands before it for the whole");
+  }
   return text;
 }
 

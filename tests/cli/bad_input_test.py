@@ -125,6 +125,8 @@ for name, content in {
     "action": profile.replace("SCMP_ACT_ALLOW", "ALLOW"),
     "key": profile.replace('"syscalls"', '"syscals"'),
     "docker": profile.replace('"action"', '"includes":{"caps":["CAP_SYS_ADMIN"]},"action"'),
+    "nul": profile.replace('"read"', '"read\\u0000x"'),
+    "negative": profile.replace('"action"', '"args":[{"index":0,"value":-1,"op":"SCMP_CMP_EQ"}],"action"'),
     "index": profile.replace('"action"', '"args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}],"action"'),
 }.items():
     path = f"{name}.profile.json"

@@ -158,7 +158,21 @@ try:
     try:
         done = subprocess.run([for_everybody(WHITTLE), "show", "--pid", str(sleeper.pid)], capture_output=True, text=True, user=65534,
                               group=65534, timeout=30, check=False)
-        assert done.returncode == 3 and "ptrace" in done.stderr, (done.returncode, done.stderr)
+        assert done.returncode == 3 and "needs CAP_SYS_ADMIN" in done.stderr, (done.returncode, done.stderr)
+
+        print("as root without that capability, and under a filter of one's own: likewise")
+        done = subprocess.run(["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", WHITTLE, "show", "--pid",
+                               str(sleeper.pid)], capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 3 and "needs CAP_SYS_ADMIN" in done.stderr, (done.returncode, done.stderr)
+        log_all = f"{DIRECTORY}/log.json"
+        with open(log_all, "w", encoding="utf-8") as file:
+            json.dump({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}, file)
+        answer = f"{DIRECTORY}/answer"
+        script = f"{WHITTLE} show --pid {sleeper.pid} 2>{answer}; echo $? >>{answer}"
+        whittle("verify", "--profile", log_all, "--runtime", "none", "--", "sh", "-c", script, expect=None)
+        with open(answer, encoding="utf-8") as file:
+            text = file.read()
+        assert "whittle itself runs under a seccomp filter" in text and text.endswith("\n3\n"), text
     finally:
         sleeper.kill()
         sleeper.wait()
