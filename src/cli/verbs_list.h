@@ -21,5 +21,6 @@ const Verb& audit_verb();
 const Verb& baseline_verb();
 const Verb& install_verb();
 const Verb& syscall_verb();
+const Verb& kube_verb();
 
 }  // namespace whittle::cli

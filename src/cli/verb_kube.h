@@ -1,0 +1,14 @@
+// The sub-commands of `whittle kube`, one a file (verb_kube_NAME.cc); the verb is made of them.
+//
+// A sub-command is a Verb of its own, with the description, examples and options of it alone.
+// Options of the same name in several of them must take a value in all or in none.
+#pragma once
+
+#include "cli/verb.h"
+
+namespace whittle::cli {
+
+// Each of these is a function `const Verb& kube_NAME_verb();`. Its `name` is the sub-command's, its
+// `run` gets the operands that follow that.
+
+}  // namespace whittle::cli
