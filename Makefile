@@ -86,6 +86,7 @@ bench: deps all
 	bench/exact $(BUILD)/release/whittle
 	bench/lint $(BUILD)/release/whittle
 	bench/run $(BUILD)/release/whittle
+	bench/audit $(BUILD)/release/whittle
 
 format:
 	git ls-files '*.cc' '*.h' | grep -v '^bpf/' | xargs clang-format -i

@@ -102,6 +102,11 @@ void warn_of_audit_loss(const record::AuditCounts& counts) {
                              ? "1 record was"
                              : format("{} records were", counts.rate_limited)));
   }
+  if (counts.uncertain) {
+    print_warning(
+        "the log may be incomplete: the kernel prints ten records in five seconds, and says that "
+        "there were more only with the next one");
+  }
   if (counts.malformed != 0) {
     print_warning(format("{} could not be read: cut off or not as the kernel writes them",
                          plural(counts.malformed, "seccomp record")));

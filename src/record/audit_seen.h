@@ -9,6 +9,7 @@
 // there were more.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -17,12 +18,14 @@
 namespace whittle::record {
 
 inline constexpr std::size_t kMostRemembered = std::size_t{1} << 20U;
+// Of different things said, whatever the stamp: a program makes a call from few places.
+inline constexpr std::size_t kMostSaid = std::size_t{1} << 17U;
 
 class SeenRecords {
  public:
   // REQUIRES: a power of 2.
   explicit SeenRecords(std::size_t remembered = kMostRemembered)
-      : stamped_(remembered), said_(remembered) {}
+      : stamped_(remembered), said_(std::min(remembered, kMostSaid)) {}
   // Takes the record in; true: it is a copy.
   bool is_copy(const AuditRecord& record);
   bool forgot() const { return stamped_.forgot() || said_.forgot(); }
@@ -30,6 +33,7 @@ class SeenRecords {
  private:
   struct Entry {
     std::uint64_t key = 0;  // 0: free
+    std::uint64_t home = 0;
     std::uint32_t with_serial = 0;
     std::uint32_t without = 0;
   };
@@ -39,12 +43,13 @@ class SeenRecords {
   class Table {
    public:
     explicit Table(std::size_t remembered) : most_slots_(remembered * 2) {}
-    // The slot of the key, made when there is none; `found` says which.
-    Slot& at(std::uint64_t key, bool& found);
+    // The slot of the key, made when there is none; `found` says which. It is looked for from
+    // `home` on, which goes with the key.
+    Slot& at(std::uint64_t key, std::uint64_t home, bool& found);
     bool forgot() const { return forgot_; }
 
    private:
-    static Slot* look(std::vector<Slot>& slots, std::uint64_t key);
+    static Slot* look(std::vector<Slot>& slots, std::uint64_t key, std::uint64_t home);
     void make_room();
     std::vector<Slot> newer_;
     std::vector<Slot> older_;
@@ -55,6 +60,7 @@ class SeenRecords {
 
   struct Key {
     std::uint64_t key = 0;
+    std::uint64_t home = 0;
   };
 
   Table<Key> stamped_;

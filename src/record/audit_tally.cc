@@ -84,6 +84,7 @@ void AuditTally::add_record(const AuditRecord& record) {
         std::find(pids.begin(), pids.end(), record.pid) == pids.end()) {
       pids.push_back(record.pid);
     }
+    if (group->count == 1 && on_group) on_group(*group);
   }
   if (on_record) on_record(record);
 }

@@ -41,9 +41,11 @@ struct AuditCounts {
   // at its start, or how often it said so when that is more; and missing messages of the kernel.
   std::uint64_t lost = 0;
   std::uint64_t rate_limited = 0;  // records that this log lacks because there were too many
-  bool forgot = false;             // more records than remembered: copies may be counted as records
+  // The log is one that leaves records out and says so only later, or never.
+  bool uncertain = false;
+  bool forgot = false;  // more records than remembered: copies may be counted as records
   bool complete() const {
-    return malformed == 0 && ungrouped == 0 && lost == 0 && rate_limited == 0;
+    return malformed == 0 && ungrouped == 0 && lost == 0 && rate_limited == 0 && !uncertain;
   }
 };
 
@@ -53,12 +55,15 @@ class AuditTally {
 
   // Called for each record that is no copy.
   std::function<void(const AuditRecord&)> on_record;
+  // Called for each group when its first record comes.
+  std::function<void(const AuditGroup&)> on_group;
   // Names the container of a record; empty when it cannot be known.
   std::function<std::string(const AuditRecord&)> container_of;
 
   void add(const AuditLine& line);
   // Losses that the carrier itself tells, such as a socket's.
   void add_lost(std::uint64_t count) { lost_ += count; }
+  void set_uncertain() { counts_.uncertain = true; }
   // Another log begins: its counter of lost records may start below where the last one ended.
   void next_log() { new_log_ = true; }
 
