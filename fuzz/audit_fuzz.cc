@@ -1,5 +1,5 @@
-// Any bytes as a log: the same in one piece and in pieces, with counts that add up, and evidence that
-// reads again.
+// Any bytes as a log: the same in one piece and in pieces, with counts that add up, and evidence
+// that reads again.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -4,8 +4,8 @@
 //
 //   socket   needs CAP_AUDIT_READ in the first user namespace, and only the first network namespace
 //            gets any. What did not fit into its buffer is counted by the gaps that it leaves in
-//            the serials: each audit event has one, and the group sees all events. What was lost at the very
-//            end, with no event behind it, counts as one.
+//            the serials: each audit event has one, and the group sees all events. What was lost
+//            at the very end, with no event behind it, counts as one.
 //   kmsg     needs CAP_SYSLOG where kernel.dmesg_restrict is set. The kernel prints ten messages in
 //            five seconds, and none of these while an audit daemon runs.
 //

@@ -109,6 +109,37 @@ assert calls["x32", "getpid"]["nr"] == 0x40000000 + 39
 whittle("audit", fixture("auditd-enriched.log"), "-o", "b.evidence.json", expect=1)
 assert json.loads(whittle("merge", "a.evidence.json", "b.evidence.json").stdout)["runs"] == evidence["runs"]
 
+print("a change of the profile: dangerous calls only when named, arguments and fallbacks told apart")
+
+
+def record(serial, nr, arch="c000003e", code="0x50000", comm="app"):
+    return (f'type=SECCOMP msg=audit(1700000000.000:{serial}): auid=1 uid=0 gid=0 ses=1 pid=7 comm="{comm}" exe="/bin/{comm}" sig=0 '
+            f"arch={arch} syscall={nr} compat=0 ip=0x1 code={code}\n")
+
+
+with open("p.json", "w", encoding="utf-8") as file:
+    json.dump({"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [
+        {"names": ["read"], "action": "SCMP_ACT_ALLOW"}, {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
+        {"names": ["prctl"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 15, "op": "SCMP_CMP_EQ"}]}]}, file)
+# mkdir, mount, clone3, prctl, socket, read, x32 getpid, a number without a name
+log = "".join(record(i + 1, nr) for i, nr in enumerate((83, 83, 165, 435, 157, 41, 0, 0x40000000 + 39, 5000)))
+suggestion = audit("-", "--profile", "p.json", stdin=log)["suggestion"]
+advice = {c["syscall"]: c["advice"] for c in suggestion["calls"]}
+assert advice == {"mkdir": "add", "mount": "dangerous", "clone3": "fallback", "prctl": "arguments", "socket": "arguments",
+                  "read": "allowed", "getpid": "closed", "syscall_5000": "nameless"}, advice
+assert suggestion["add"] == [{"names": ["mkdir"], "action": "SCMP_ACT_ALLOW"}]
+assert any("no arguments" in text for text in suggestion["cautions"]) and any("errno" in text for text in suggestion["cautions"])
+named = audit("-", "--profile", "p.json", "--allow", "mount", stdin=log)["suggestion"]
+assert named["add"][0]["names"] == ["mkdir", "mount"]
+assert [c["dangerous"] for c in named["calls"] if c["syscall"] == "mount"] == [True]
+text = whittle("audit", "-", "--profile", "p.json", stdin=log, expect=1).stdout
+assert "+ mkdir" in text and "2 records on x86_64, by app" in text and "--allow mount" in text, text
+assert '{"names":["mkdir"],"action":"SCMP_ACT_ALLOW"}' in text and "caution" in text
+assert "did you mean" in whittle("audit", "-", "--profile", "p.json", "--allow", "mont", stdin=log, expect=2).stderr
+whittle("audit", "-", "--allow", "mount", stdin=log, expect=2)
+whittle("audit", "--follow", "log", expect=2)
+whittle("audit", "--for", "3", "-", expect=2)
+
 print("bad input: one clear error, nothing written")
 with open("log.gz", "wb") as file:
     file.write(b"\x1f\x8b\x08\x00rest")
