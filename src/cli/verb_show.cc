@@ -70,7 +70,10 @@ json::Value to_json(const ArchView& view) {
   for (const filter::SurveyedCall* call : view.conditional) {
     json::Value item;
     item.set("syscall", call->name).set("nr", call->nr).set("decided", call->decision.decided);
-    item.set("allowed_when", names_json(filter::allowing_paths(call->decision)));
+    // The ways that were found before the bound are not the whole: no claim is made.
+    const auto& decision = call->decision;
+    item.set("allowed_when",
+             decision.decided ? names_json(filter::allowing_paths(decision)) : json::Array());
     conditional.push_back(std::move(item));
   }
   json::Array refused;

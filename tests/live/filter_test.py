@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from harness import WHITTLE, for_everybody, require_root, skip, temporary_directory, whittle
@@ -176,5 +177,25 @@ try:
     finally:
         sleeper.kill()
         sleeper.wait()
+    print("a filter of 4,096 instructions that is made to take for ever: not decided, and nothing claimed")
+    EXPLODING = '''
+import ctypes, struct, sys
+code = b"".join(struct.pack("<HBBI", 0x20, 0, 0, 16 + 4 * (i % 12)) + struct.pack("<HBBI", 0x45, 0, 0, 1 << (i // 12 % 32))
+                for i in range(2047)) + struct.pack("<HBBI", 6, 0, 0, 0x7fff0000) * 2
+class Filter(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(Filter(len(code) // 8, code))) == 0
+print("loaded", flush=True)
+sys.stdin.read()
+'''
+    with subprocess.Popen([sys.executable, "-c", EXPLODING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as exploding:
+        assert exploding.stdout.readline() == "loaded\n"
+        shown = json.loads(whittle("show", "--pid", exploding.pid, "--json").stdout)
+        exploding.stdin.close()
+    assert shown["filters"] == [{"instructions": 4096}], shown["filters"]
+    for arch in shown["arches"]:
+        assert arch["conditional"] and not arch["allowed"] and not arch["refused"], arch["arch"]
+        assert all(not call["decided"] and call["allowed_when"] == [] for call in arch["conditional"]), arch["arch"]
 finally:
     shutil.rmtree(DIRECTORY, ignore_errors=True)
