@@ -100,13 +100,22 @@ class SourceReader {
 
   void add_stacks(const StacksByCell& stacks) {
     for (const auto& [cell, list] : stacks) {
-      if (is_ours(cell)) at_slot(cell % RECORDER_SLOTS).observation.stacks = list;
+      if (!is_ours(cell)) continue;
+      std::vector<evidence::Stack>& into = at_slot(cell % RECORDER_SLOTS).observation.stacks;
+      into.clear();
+      for (const FirstStack& first : list) into.push_back(first.stack);
     }
   }
 
-  std::vector<evidence::Observation> take() {
+  // In jiffies.
+  std::uint64_t start() const {
     std::uint64_t start = UINT64_MAX;
     for (const auto& [key, entry] : entries_) start = std::min(start, entry.first);
+    return start;
+  }
+
+  std::vector<evidence::Observation> take() {
+    const std::uint64_t start = this->start();
     const double jiffy = jiffy_seconds();
     std::vector<evidence::Observation> result;
     for (auto& [key, entry] : entries_) {
@@ -196,8 +205,59 @@ class SourceReader {
   std::map<std::pair<Arch, std::uint32_t>, Entry> entries_;
 };
 
+// Whether the stack is one of a call like this, as far as the filter tells calls apart: it was
+// taken for the values of all arguments that the filter looks at, or of a call that it always
+// refuses.
+bool fits(const FirstStack& first, const JudgedCall& call, const recorder_call& how) {
+  const evidence::Stack& stack = first.stack;
+  if (stack.comm != call.comm) return false;
+  unsigned given = 0;
+  for (const unsigned index : stack.indexes) given |= 1U << index;
+  const unsigned looked_at = how.judge == RECORDER_JUDGE_REFUSED ? 0U : how.judge_arguments;
+  if ((looked_at & ~given) != 0) return false;
+  const auto specs =
+      syscalls::argument_specs(call.arch, syscalls::display_name(call.arch, call.nr));
+  const auto spec = std::find_if(specs.begin(), specs.end(), [&](const auto& one) {
+    return std::equal(one.indexes.begin(), one.indexes.end(), stack.indexes.begin(),
+                      stack.indexes.end());
+  });
+  if (spec == specs.end() || spec->in_struct) return stack.indexes.empty();
+  // Of a call that is always refused the first occurrences have all arguments, the others none.
+  const bool has_all =
+      std::any_of(call.args.begin(), call.args.end(), [](auto a) { return a != 0; });
+  const unsigned kept = how.judge == RECORDER_JUDGE_REFUSED && has_all ? 0x3fU : looked_at;
+  for (std::size_t i = 0; i < stack.indexes.size(); ++i) {
+    if (((kept >> stack.indexes[i]) & 1U) == 0) continue;
+    const std::uint64_t mask = spec->widths[i] == 64 ? UINT64_MAX : UINT32_MAX;
+    if ((call.args.at(stack.indexes[i]) & mask) != stack.values[i]) return false;
+  }
+  return true;
+}
+
+void add_origin(const EbpfMaps& maps, std::uint32_t source, const StacksByCell& stacks,
+                JudgedCall& call) {
+  const auto slot = slot_of(call.arch, call.nr);
+  const auto list = slot ? stacks.find(source * RECORDER_SLOTS + *slot) : stacks.end();
+  if (list == stacks.end()) return;
+  const recorder_call& how = maps.control->calls[*slot];
+  // The one that says most about the arguments.
+  const FirstStack* best = nullptr;
+  for (const FirstStack& first : list->second) {
+    const bool more = best == nullptr || first.stack.indexes.size() > best->stack.indexes.size();
+    if (more && fits(first, call, how)) best = &first;
+  }
+  if (best == nullptr) return;
+  call.thread = best->thread;
+  call.executable = best->executable;
+  call.stack = best->stack.frames;
+  for (std::size_t i = 0; i < best->stack.indexes.size(); ++i) {
+    call.more_arguments.emplace_back(best->stack.indexes[i], best->stack.values[i]);
+  }
+}
+
 std::vector<JudgedCall> read_judged(const EbpfMaps& maps, std::uint32_t source,
-                                    const std::vector<std::string>& phases) {
+                                    const std::vector<std::string>& phases, std::uint64_t start) {
+  const double jiffy = jiffy_seconds();
   std::vector<JudgedCall> calls;
   for_each_entry<recorder_judged, recorder_seen>(
       maps.judged, [&](const auto& key, const auto& seen) {
@@ -211,6 +271,8 @@ std::vector<JudgedCall> read_judged(const EbpfMaps& maps, std::uint32_t source,
         call.comm = printable({key.comm, strnlen(key.comm, sizeof(key.comm))});
         call.phase = key.phase < phases.size() ? phases[key.phase] : std::string(kRuntimePhase);
         call.count = seen.count;
+        call.time =
+            static_cast<double>(seen.first - std::min<std::uint64_t>(seen.first, start)) * jiffy;
         calls.push_back(std::move(call));
       });
   return calls;
@@ -237,8 +299,9 @@ Result<Snapshot> read_source(const EbpfMaps& maps, std::uint32_t source,
   reader.add_values();
   reader.add_stacks(stacks);
   Snapshot snapshot;
+  snapshot.judged = read_judged(maps, source, phases, reader.start());
+  for (JudgedCall& call : snapshot.judged) add_origin(maps, source, stacks, call);
   snapshot.syscalls = reader.take();
-  snapshot.judged = read_judged(maps, source, phases);
   return snapshot;
 }
 

@@ -52,8 +52,14 @@ void for_each_entry(int map, Visit visit) {
   }
 }
 
-// Stacks by cell.
-using StacksByCell = std::map<std::uint32_t, std::vector<evidence::Stack>>;
+// The stack of a first occurrence, and who made it.
+struct FirstStack {
+  evidence::Stack stack;
+  pid_t thread = 0;
+  std::string executable;  // empty: the process had gone, or ran another one by then
+};
+// By cell.
+using StacksByCell = std::map<std::uint32_t, std::vector<FirstStack>>;
 
 // What the maps hold of one source. `lost` of the result is left empty.
 Result<Snapshot> read_source(const EbpfMaps& maps, std::uint32_t source,

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "host/kernel.h"
 #include "record/ebpf_maps.h"
+#include "record/process_tree.h"
 #include "record/stacks.h"
 #include "syscalls/arguments.h"
 #include "syscalls/table.h"
@@ -116,6 +117,10 @@ struct EbpfRecorder::State {
   StackResolver resolver;
   std::vector<NewCgroup> new_cgroups;  // since the last drain()
 
+  std::map<std::uint64_t, std::string> executables;  // by image (CapturedStack)
+
+  // What the process ran when it was that image, now or when it was asked about before.
+  std::string executable(pid_t process, std::uint64_t image);
   void take(const recorder_stack_event& event);
   void take(const recorder_cgroup_event& event);
 };
@@ -472,12 +477,23 @@ Result<void> EbpfRecorder::release(Cgroup cgroup) {
   return {};
 }
 
+std::string EbpfRecorder::State::executable(pid_t process, std::uint64_t image) {
+  constexpr std::size_t kMost = 1024;
+  const auto known = executables.find(image);
+  if (known != executables.end()) return known->second;
+  std::string path = executable_of(process);
+  if (path.empty() || image_of(process) != image) return {};
+  if (executables.size() < kMost) executables[image] = path;
+  return path;
+}
+
 void EbpfRecorder::State::take(const recorder_stack_event& event) {
   if (event.cell >= RECORDER_CELLS) return;
   const std::uint32_t slot = event.cell % RECORDER_SLOTS;
-  std::vector<evidence::Stack>& into = stacks[event.cell];
+  std::vector<FirstStack>& into = stacks[event.cell];
   if (into.size() >= evidence::kMostStacks) return;
-  evidence::Stack stack;
+  FirstStack first;
+  evidence::Stack& stack = first.stack;
   const std::string name = syscalls::display_name(arch_of_slot(slot), nr_of_slot(slot));
   const auto specs = syscalls::argument_specs(name);
   if (event.spec < specs.size()) {
@@ -487,7 +503,9 @@ void EbpfRecorder::State::take(const recorder_stack_event& event) {
   }
   stack.comm = printable({event.comm, strnlen(event.comm, sizeof(event.comm))});
   stack.frames = resolver.resolve(captured_from(event));
-  into.push_back(std::move(stack));
+  first.thread = static_cast<pid_t>(event.pid);
+  first.executable = executable(static_cast<pid_t>(event.tgid), event.image);
+  into.push_back(std::move(first));
 }
 
 void EbpfRecorder::State::take(const recorder_cgroup_event& event) {

@@ -23,6 +23,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -50,6 +51,14 @@ struct JudgedCall {
   std::string comm;
   std::string phase;
   std::uint64_t count = 0;
+  // Of the first of them, where it is known: when, in seconds since the start, to a jiffy; and with
+  // stacks, if its call or its values were the first of their kind, who made it and from where.
+  std::optional<double> time;
+  pid_t thread = 0;
+  std::string executable;
+  std::vector<evidence::Frame> stack;  // innermost first
+  // Arguments of it that are not in `args`, as (index, value).
+  std::vector<std::pair<unsigned, std::uint64_t>> more_arguments;
 };
 
 struct Snapshot {

@@ -1,7 +1,9 @@
 #include "record/process_tree.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -56,6 +58,14 @@ std::vector<pid_t> tree_of(pid_t process) {
     for (auto child = first; child != last; ++child) tree.push_back(child->second);
   }
   return tree;
+}
+
+std::string executable_of(pid_t task) {
+  std::string target(4096, '\0');
+  const ssize_t size =
+      ::readlink(format("/proc/{}/exe", task).c_str(), target.data(), target.size());
+  target.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  return printable(target, 512);
 }
 
 bool has_ended(pid_t task) {

@@ -13,6 +13,9 @@ namespace whittle::record {
 // there is no such task.
 std::string status_field(pid_t task, std::string_view key);
 
+// The path of what a task runs, printable; empty: it has ended, or is not ours to look at.
+std::string executable_of(pid_t task);
+
 // Whether a task has ended, be it that nobody has taken note yet (a zombie).
 bool has_ended(pid_t task);
 

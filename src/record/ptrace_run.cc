@@ -1,10 +1,17 @@
 #include "record/ptrace_run.h"
 
 #include "filter/decide.h"
+#include "record/process_tree.h"
 #include "record/refusals.h"
 #include "record/stopped_task.h"
 
 namespace whittle::record {
+
+namespace {
+
+constexpr std::size_t kMostShown = 1024;
+
+}  // namespace
 
 PtraceRun::PtraceRun(const RecordSpec& spec, Session& session, evidence::Run identity,
                      std::vector<filter::Program> filters)
@@ -42,10 +49,28 @@ bool PtraceRun::was_refused(Call& call) {
     call.looked_at = looked_at(i, call);
     call.comm = comm_of(call.task);
     judged.comm = call.comm;
-    if (spec_.refused) spec_.refused(judged);
+    if (spec_.refused) {
+      judged.time = call.seconds;
+      add_origin(call, judged);
+      spec_.refused(judged);
+    }
     return true;
   }
   return false;
+}
+
+// Of the first of each kind, while the task is stopped at it. One that the filter has killed shows
+// nothing any more.
+void PtraceRun::add_origin(const Call& call, JudgedCall& judged) {
+  Kind kind(call.arch, call.nr, call.args, call.comm);
+  for (unsigned i = 0; i < call.args.size(); ++i) {
+    if (((call.looked_at >> i) & 1U) == 0) std::get<2>(kind)[i] = 0;
+  }
+  if (shown_.size() >= kMostShown || !shown_.insert(std::move(kind)).second) return;
+  judged.thread = call.task;
+  judged.executable = executable_of(call.task);
+  const CapturedStack captured = capture_stack(call.task);
+  if (captured.address != 0) judged.stack = resolver_.resolve(captured);
 }
 
 std::uint8_t PtraceRun::looked_at(std::size_t filter, const Call& call) {

@@ -5,8 +5,11 @@
 //   return recording.finish(record_ptrace(std::move(child), recording.options()));
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
+#include <set>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -17,6 +20,7 @@
 #include "record/ptrace_recorder.h"
 #include "record/record.h"
 #include "record/session.h"
+#include "record/stacks.h"
 
 namespace whittle::record {
 
@@ -37,10 +41,15 @@ class PtraceRun {
  private:
   void identify(evidence::Run& run) const;
   bool was_refused(Call& call);
+  void add_origin(const Call& call, JudgedCall& judged);
   // Which arguments of a call a filter looks at.
   std::uint8_t looked_at(std::size_t filter, const Call& call);
 
+  using Kind = std::tuple<syscalls::Arch, std::uint32_t, std::array<std::uint64_t, 6>, std::string>;
+
   const RecordSpec& spec_;
+  StackResolver resolver_;
+  std::set<Kind> shown_;  // of refused calls
   evidence::Run identity_;
   std::vector<filter::Program> filters_;
   std::map<std::tuple<std::size_t, syscalls::Arch, std::uint32_t>, std::uint8_t> looked_at_;

@@ -40,15 +40,6 @@ std::string read_proc(const std::string& path, std::size_t limit) {
   return text;
 }
 
-// Field 28 of /proc/PID/stat, counted from behind the name, which may hold anything; 0: unknown.
-std::uint64_t start_stack(pid_t pid) {
-  const std::string text = read_proc(format("/proc/{}/stat", pid), 4096);
-  const std::size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return 0;
-  const auto fields = split(std::string_view(text).substr(name_end + 1), ' ');
-  return fields.size() > 26 ? parse_u64(fields[26]).value_or(0) : 0;
-}
-
 std::string_view next_word(std::string_view& line) {
   const std::size_t end = std::min(line.find(' '), line.size());
   const std::string_view word = line.substr(0, end);
@@ -103,6 +94,15 @@ std::string object_name(std::string_view path) {
 std::uint64_t call_size(Machine machine) { return machine == Machine::kAarch64 ? 4 : 2; }
 
 }  // namespace
+
+// Field 28 of /proc/PID/stat, counted from behind the name, which may hold anything; 0: unknown.
+std::uint64_t image_of(pid_t pid) {
+  const std::string text = read_proc(format("/proc/{}/stat", pid), 4096);
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  const auto fields = split(std::string_view(text).substr(name_end + 1), ' ');
+  return fields.size() > 26 ? parse_u64(fields[26]).value_or(0) : 0;
+}
 
 struct StackResolver::Object {
   std::unique_ptr<ElfFile> file;
@@ -287,7 +287,7 @@ std::shared_ptr<StackResolver::Mappings> StackResolver::mappings(pid_t pid, std:
   const auto known = std::find_if(images_.begin(), images_.end(),
                                   [&](const auto& one) { return one.first == image; });
   auto read = std::make_shared<Mappings>();
-  if (image == 0 || start_stack(pid) == image) {
+  if (image == 0 || image_of(pid) == image) {
     const std::string text = read_proc(format("/proc/{}/maps", pid), kMostMapsText);
     for (std::string_view rest = text; !rest.empty() && read->size() < kMostMappings;) {
       const std::size_t end = std::min(rest.find('\n'), rest.size());
@@ -297,7 +297,7 @@ std::shared_ptr<StackResolver::Mappings> StackResolver::mappings(pid_t pid, std:
     }
   }
   if (image == 0) return read;
-  const bool current = !read->empty() && start_stack(pid) == image;
+  const bool current = !read->empty() && image_of(pid) == image;
   if (!current) return known != images_.end() ? known->second : std::make_shared<Mappings>();
   if (known != images_.end()) images_.erase(known);
   images_.emplace_front(image, read);

@@ -47,6 +47,10 @@ struct CapturedStack {
   std::string stack;  // what stood in memory from the stack pointer up; 8 KiB is good
 };
 
+// What tells the program that a process runs now from others; 0: it has gone
+// (CapturedStack::image).
+std::uint64_t image_of(pid_t pid);
+
 class StackResolver {
  public:
   StackResolver();

@@ -42,6 +42,18 @@ void take_arguments(const filter::Arguments& args, std::uint8_t real, std::uint8
   denial.first.known = static_cast<std::uint8_t>(known);
 }
 
+// Of one kind more: the first of both is the first, and what is known of either stays known.
+void add_to(Denial& denial, Denial& more) {
+  denial.count += more.count;
+  const bool earlier = more.first.time.value_or(0) < denial.first.time.value_or(0);
+  if (earlier) denial.first.time = more.first.time;
+  if (denial.first.stack.empty() || (earlier && !more.first.stack.empty())) {
+    const std::optional<double> time = denial.first.time;
+    if (!more.first.stack.empty()) denial.first = more.first;
+    denial.first.time = time;
+  }
+}
+
 }  // namespace
 
 bool is_fallback(const profile::Profile& profile, Arch arch, const std::string& syscall,
@@ -96,13 +108,22 @@ void Judge::add(const record::JudgedCall& call) {
   denial.comm = call.comm;
   denial.phase = call.phase;
   denial.count = call.count;
+  denial.first.time = call.time;
+  denial.first.thread = call.thread;
+  denial.first.executable = call.executable;
+  denial.first.stack = call.stack;
+  for (const auto& [index, value] : call.more_arguments) {
+    if (((denial.first.known >> index) & 1U) != 0) continue;
+    denial.first.args.at(index) = value;
+    denial.first.known = static_cast<std::uint8_t>(denial.first.known | (1U << index));
+  }
   Denials& into =
       is_fallback(profile_, denial.arch, denial.syscall, denial.args) ? fallbacks_ : denials_;
   const Key key = {denial.arch,        denial.nr,    denial.args,
                    denial.comm,        denial.phase, denial.verdict.action,
                    denial.verdict.data};
   const auto [found, added] = into.emplace(key, denial);
-  if (!added) found->second.count += denial.count;
+  if (!added) add_to(found->second, denial);
 }
 
 void Judge::add_uncounted(std::span<const evidence::Observation> seen, std::uint64_t lost) {

@@ -77,14 +77,6 @@ bool has_signal(pid_t task, std::string_view set, int signal) {
   return ((bits >> static_cast<unsigned>(signal - 1)) & 1U) != 0;
 }
 
-std::string executable_of(pid_t task) {
-  std::string target(4096, '\0');
-  const ssize_t size =
-      ::readlink(format("/proc/{}/exe", task).c_str(), target.data(), target.size());
-  target.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-  return printable(target, 512);
-}
-
 // What the kernel would give the caller; 0 for a kill, which is not by an errno.
 int answered_errno(const profile::Verdict& verdict) {
   switch (verdict.action) {
@@ -295,7 +287,7 @@ void NotifyServer::State::look_at(const seccomp_notif& request, bool fallback, D
   call.phase = current_phase();
   call.comm = record::comm_of(task);
   if (!kinds.contains({call.arch, call.nr, call.args, call.comm, call.phase})) {
-    call.first.executable = executable_of(task);
+    call.first.executable = record::executable_of(task);
     if (stacks < kMostStacks && !fallback) {
       ++stacks;
       const bool x86 = call.arch == Arch::kX86;

@@ -135,7 +135,7 @@ class EbpfTrial {
   }
 
   Result<TrialReport> follow(const host::LaunchSpec& launch) {
-    TRY_ASSIGN(record::EbpfRecorder recorder, record::EbpfRecorder::open({.stacks = false}));
+    TRY_ASSIGN(record::EbpfRecorder recorder, record::EbpfRecorder::open({}));
     const std::vector<record::JudgeSpec> judged = record::judge_specs(judge_program_);
     recorder.judge(judged);
     recorder.stop_at_exec();
@@ -173,8 +173,7 @@ class EbpfTrial {
     return std::optional<ExitStatus>();
   }
 
-  ExitStatus wait_for_end(const record::EbpfRecorder& recorder, host::Launched& child,
-                          double start) {
+  ExitStatus wait_for_end(record::EbpfRecorder& recorder, host::Launched& child, double start) {
     const record::SignalCatcher signals;
     double asked = 0;
     while (true) {
@@ -191,8 +190,10 @@ class EbpfTrial {
         // Processes that the first one left behind keep crun's container going.
         if (now - asked > kGrace + 1 && end_container_) std::exchange(end_container_, {})();
       }
-      pollfd polled = {child.pidfd(), POLLIN, 0};
-      ::poll(&polled, 1, 50);
+      std::array<pollfd, 2> polled = {
+          {{child.pidfd(), POLLIN, 0}, {recorder.events_fd(), POLLIN, 0}}};
+      ::poll(polled.data(), polled.size(), 50);
+      recorder.drain();  // soon: a stack can be read only while its process is there
     }
   }
 

@@ -165,11 +165,16 @@ _, said = run("--profile", REFUSING, "--mode", "log",
               command=[BINARY, "verify", "--profile", REFUSING, "--", "/bin/true"])
 assert "has a listener already" in said, said
 
-print("32 threads by eBPF, natively and in containers")
-for runtime in ("none", "runc", "crun"):
-    for mode in ("log", "enforce"):
+print("32 threads by eBPF, natively and in containers; who made the calls is known there, too, and by ptrace")
+for runtime, via in (("none", "ebpf"), ("runc", "ebpf"), ("crun", "ebpf"), ("none", "ptrace")):
+    each = 10000 if via == "ebpf" else 100
+    for mode in ("log", "enforce") if via == "ebpf" else ("enforce",):
         done = whittle("verify", "--json", "--no-probes", "--profile", REFUSING, "--mode", mode, "--runtime",
-                       runtime, "--", DENIED, "threads", "32", "10000", expect=1)
+                       runtime, "--via", via, "--", DENIED, "threads", "32", each, expect=1)
         report = json.loads(done.stdout)
-        assert report["via"] == "ebpf" and report["complete"], report
-        assert counted(report) == 320000 == numbers(done.stderr)["made"], (runtime, mode, report)
+        assert report["via"] == via and report["complete"], report
+        assert counted(report) == 32 * each == numbers(done.stderr)["made"], (runtime, mode, report)
+        [denial] = [one for one in report["denials"] if one["syscall"] == "getppid"]
+        assert denial["text"] == "getppid()" and denial["thread"] > 0 and denial["time"] >= 0, denial
+        assert denial["exe"] == DENIED and denial["where"]["library"] == DENIED, denial
+        assert denial["where"]["symbol"] == "call" and denial["stack"][0]["symbol"] == "syscall", denial
