@@ -38,6 +38,7 @@ foreach(file_name dangerous-calls enosys-probes runtime-stops)
   string(REPLACE - _ symbol ${file_name})
   whittle_embed(whittle_review ${symbol}_tsv ${CMAKE_SOURCE_DIR}/data/${file_name}.tsv)
 endforeach()
+whittle_embed(whittle_profile systemd_groups_tsv ${CMAKE_SOURCE_DIR}/data/systemd-groups.tsv)
 foreach(runtime docker containerd podman cri-o)
   string(REPLACE - _ symbol ${runtime})
   whittle_embed(whittle_profile ${symbol}_baselines

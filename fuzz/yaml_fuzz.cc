@@ -1,5 +1,5 @@
 // Any bytes as YAML. It is read within its limits or refused with a place; what reads well is
-// written as JSON, which is YAML, and reads again as the same.
+// written as JSON and as YAML, and both read again as the same.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -22,6 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string written = json::dump_compact(document);
     const auto again = json::parse(written, "written");
     if (!again || json::dump_compact(*again) != written) std::abort();
+    const auto block = whittle::yaml::parse(whittle::yaml::dump(document), "written", limits);
+    if (!block || json::dump_compact(*block) != written) std::abort();
   }
   return 0;
 }

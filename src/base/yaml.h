@@ -13,6 +13,7 @@
 //   const json::View root(document, "workload.yaml");
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,5 +28,9 @@ Result<json::Value> parse(std::string_view text, std::string_view place,
 // them together.
 Result<std::vector<json::Value>> parse_all(std::string_view text, std::string_view place,
                                            const json::Limits& limits = {});
+
+// In block style, as kubectl writes it, with a newline at the end. Text stands in double quotes
+// unless every reader takes it for text without them: what parse() reads of it is the same value.
+std::string dump(const json::Value& value);
 
 }  // namespace whittle::yaml

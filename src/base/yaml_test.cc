@@ -87,5 +87,25 @@ TEST(Yaml, IsBounded) {
   EXPECT_FALSE(yaml::parse("a: 123456789", "here", limits));
 }
 
+TEST(Yaml, WritesWhatItReads) {
+  const auto value = json::parse(
+      R"({"name": "nginx", "empty": {}, "none": [], "nothing": null, "yes": "no", "number": "12",
+          "text": "a: b # c", "line": "a\nb", "n": 18446744073709551615, "negative": -1, "half": 0.5,
+          "list": ["a", "b", ["c", ["d"]], {"e": 1, "f": [2], "g": {"h": true}}, {}], "": "",
+          "x.y/z": "SCMP_ACT_ALLOW", "utf": "\u00e4", "~": "~", "-": "- a", "date": "2026-01-01",
+          "octal": "0o7", "null": "Null", "deep": {"a": {"b": {"c": []}}}})",
+      "here");
+  ASSERT_TRUE(value) << value.error().text();
+  const std::string text = yaml::dump(*value);
+  EXPECT_EQ(read(text), dump_compact(*value)) << text;
+  EXPECT_THAT(text, HasSubstr("name: nginx\n"));
+  EXPECT_THAT(text, HasSubstr("\"yes\": \"no\"\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("list:\n- a\n- b\n- - c\n  - - d\n- e: 1\n  f:\n  - 2\n  g:\n    h: true\n- {}\n"));
+  EXPECT_EQ(yaml::dump("a"), "a\n");
+  EXPECT_EQ(yaml::dump(json::Array()), "[]\n");
+}
+
 }  // namespace
 }  // namespace whittle::yaml

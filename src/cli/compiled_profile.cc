@@ -1,10 +1,39 @@
 #include "cli/compiled_profile.h"
 
+#include <algorithm>
+
 #include "base/text.h"
+#include "cli/load_profile.h"
 #include "cli/output.h"
+#include "filter/bytes.h"
 #include "filter/library.h"
+#include "filter/pieces.h"
+#include "filter/survey.h"
 
 namespace whittle::cli {
+
+namespace {
+
+// Those of this machine when it lets nothing through on any.
+std::vector<syscalls::Arch> open_arches(const filter::Program& program) {
+  filter::Decider decider(program);
+  std::vector<syscalls::Arch> open;
+  std::vector<syscalls::Arch> family;
+  for (const syscalls::Arch arch : syscalls::kAllArches) {
+    if (syscalls::native_of(arch) == syscalls::native_of(syscalls::host_arch())) {
+      family.push_back(arch);
+    }
+    const auto pieces = filter::pieces_of(decider, arch);
+    if (std::any_of(pieces.begin(), pieces.end(), [](const filter::Piece& piece) {
+          return filter::can_allow(*piece.decision);
+        })) {
+      open.push_back(arch);
+    }
+  }
+  return open.empty() ? family : open;
+}
+
+}  // namespace
 
 Option runtime_option() {
   return {"--runtime",
@@ -55,13 +84,44 @@ filter::Flavour flavour_of(const Arguments& arguments) {
   return runtime == "crun" ? filter::Flavour::kCrun : filter::Flavour::kRunc;
 }
 
-Result<filter::Program> compile_profile(const profile::Profile& profile, const std::string& p,
-                                        const Arguments& arguments) {
-  TRY_ASSIGN(filter::Compilation compilation,
-             filter::Compilation::start(profile, flavour_of(arguments)));
-  TRY_ASSIGN(filter::Compiled compiled, finish_compilation(compilation, p));
-  warn_of_skipped(compiled.skipped, p);
-  warn_of_untold(compiled.untold, p);
+Result<FilterInput> FilterInput::start(const std::string& p, const profile::Setting& setting,
+                                       const Arguments& arguments) {
+  FilterInput made;
+  made.p_ = p;
+  if (is_baseline(p)) {
+    TRY_ASSIGN(const profile::Profile profile, load_baseline(p, setting));
+    TRY(made.compile(profile, arguments));
+    return made;
+  }
+  profile::ReadOptions options;
+  options.setting = setting;
+  TRY_ASSIGN(const LoadedInput input, load_input(p, options));
+  if (!input.document) {
+    TRY_ASSIGN(made.program_, filter::read_bytes(input.bytes, input.place));
+    made.arches_ = open_arches(made.program_);
+    return made;
+  }
+  warn_of(*input.document, input.place);
+  TRY(made.compile(input.document->profile, arguments));
+  return made;
+}
+
+Result<void> FilterInput::compile(const profile::Profile& profile, const Arguments& arguments) {
+  profile_ = profile;
+  arches_ = covered_arches(profile);
+  TRY_ASSIGN(compilation_, filter::Compilation::start(profile, flavour_of(arguments)));
+  return {};
+}
+
+Result<filter::Compiled> FilterInput::finish() {
+  if (!compilation_) return filter::Compiled{std::move(program_), {}, {}};
+  return finish_compilation(*compilation_, p_);
+}
+
+Result<filter::Program> FilterInput::program() {
+  TRY_ASSIGN(filter::Compiled compiled, finish());
+  warn_of_skipped(compiled.skipped, p_);
+  warn_of_untold(compiled.untold, p_);
   return std::move(compiled.program);
 }
 

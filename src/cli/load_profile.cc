@@ -7,6 +7,8 @@
 
 #include "base/file_system.h"
 #include "base/text.h"
+#include "cli/output.h"
+#include "filter/bytes.h"
 #include "host/capabilities.h"
 
 namespace whittle::cli {
@@ -53,16 +55,55 @@ Result<syscalls::Arch> read_family(const std::string& word) {
 
 }  // namespace
 
+bool is_baseline(const std::string& p) { return p.starts_with(kBaselinePrefix); }
+
+Result<profile::Profile> load_baseline(const std::string& p, const profile::Setting& setting) {
+  return profile::baseline(std::string_view(p).substr(kBaselinePrefix.size()), setting);
+}
+
+Result<LoadedInput> load_input(const std::string& p, const profile::ReadOptions& options) {
+  LoadedInput input;
+  input.place = p == "-" ? "standard input" : p;
+  if (is_baseline(p)) {
+    TRY_ASSIGN(const profile::Profile profile, load_baseline(p, options.setting));
+    input.bytes = profile::write_oci(profile);
+    TRY_ASSIGN(input.document, profile::read_json(input.bytes, p, options));
+    input.document->name = p.substr(kBaselinePrefix.size());
+    return input;
+  }
+  TRY_ASSIGN(input.bytes, read_file(p, kMostProfileBytes));
+  if (filter::looks_like_program(input.bytes)) return input;
+  TRY_ASSIGN(input.document, profile::read_any(input.bytes, input.place, options));
+  return input;
+}
+
+void warn_of(const profile::Document& document, const std::string& place) {
+  for (const std::string& warning : document.warnings) {
+    print_warning(warning.starts_with(place) ? warning : format("{}: {}", place, warning));
+  }
+  for (const profile::Loss& loss : document.beyond) {
+    print_warning(format("{} {}: {}", place, loss.pointer, loss.what));
+  }
+}
+
 Result<LoadedProfile> load_document(const std::string& p, const profile::Setting& setting) {
-  if (p.starts_with(kBaselinePrefix)) {
-    TRY_ASSIGN(profile::Profile profile,
-               profile::baseline(std::string_view(p).substr(kBaselinePrefix.size()), setting));
+  if (is_baseline(p)) {
+    TRY_ASSIGN(profile::Profile profile, load_baseline(p, setting));
     std::string document = profile::write_oci(profile);
     return LoadedProfile{std::move(profile), std::move(document)};
   }
-  TRY_ASSIGN(std::string text, read_file(p, kMostProfileBytes));
-  TRY_ASSIGN(profile::Profile profile, profile::read_oci(text, p == "-" ? "standard input" : p));
-  return LoadedProfile{std::move(profile), std::move(text)};
+  profile::ReadOptions options;
+  options.setting = setting;
+  TRY_ASSIGN(LoadedInput input, load_input(p, options));
+  if (!input.document) {
+    return input_error("this is a BPF program, and a profile as a document is needed here",
+                       input.place, "eval, show, diff, score and convert take programs too");
+  }
+  warn_of(*input.document, input.place);
+  profile::Profile profile = std::move(input.document->profile);
+  const bool is_oci = input.document->form == profile::Form::kOci;
+  std::string document = is_oci ? std::move(input.bytes) : profile::write_oci(profile);
+  return LoadedProfile{std::move(profile), std::move(document)};
 }
 
 Result<profile::Profile> load_profile(const std::string& p, const profile::Setting& setting) {

@@ -54,9 +54,7 @@ Result<std::vector<Arch>> asked_arches(const Arguments& arguments) {
 }
 
 // All that one of the two covers.
-std::vector<Arch> united(const profile::Profile& before, const profile::Profile& after) {
-  std::vector<Arch> arches = covered_arches(before);
-  const std::vector<Arch> more = covered_arches(after);
+std::vector<Arch> united(std::vector<Arch> arches, const std::vector<Arch>& more) {
   arches.insert(arches.end(), more.begin(), more.end());
   std::sort(arches.begin(), arches.end());
   arches.erase(std::unique(arches.begin(), arches.end()), arches.end());
@@ -74,16 +72,12 @@ Result<Pair> read_pair(const Arguments& arguments) {
   rest.options_.erase("--arch");
   TRY_ASSIGN(profile::Setting setting, setting_of(rest));
   if (!asked.empty()) setting.arch = syscalls::native_of(asked.front());
-  TRY_ASSIGN(const profile::Profile before, load_profile(first, setting));
-  const auto flavour = flavour_of(arguments);
-  // Each is compiled in a process of its own, while the other is read.
-  TRY_ASSIGN(filter::Compilation compiling_before, filter::Compilation::start(before, flavour));
-  TRY_ASSIGN(const profile::Profile after, load_profile(second, setting));
-  TRY_ASSIGN(filter::Compilation compiling_after, filter::Compilation::start(after, flavour));
+  TRY_ASSIGN(FilterInput before, FilterInput::start(first, setting, arguments));
+  TRY_ASSIGN(FilterInput after, FilterInput::start(second, setting, arguments));
   Pair pair;
-  pair.arches = asked.empty() ? united(before, after) : std::move(asked);
-  TRY_ASSIGN(filter::Compiled compiled_before, finish_compilation(compiling_before, first));
-  TRY_ASSIGN(filter::Compiled compiled_after, finish_compilation(compiling_after, second));
+  pair.arches = asked.empty() ? united(before.arches(), after.arches()) : std::move(asked);
+  TRY_ASSIGN(filter::Compiled compiled_before, before.finish());
+  TRY_ASSIGN(filter::Compiled compiled_after, after.finish());
   if (compiled_before.skipped == compiled_after.skipped) {
     warn_of_skipped(compiled_after.skipped, "both profiles");
   } else {

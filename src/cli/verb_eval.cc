@@ -69,9 +69,8 @@ Result<std::uint32_t> read_call(const std::string& text, Arch arch) {
   return unknown_call(text, arch);
 }
 
-// For `--arch all`: the ABIs that the profile covers and that have the call.
-std::vector<Arch> all_arches(const profile::Profile& profile, const std::string& text) {
-  std::vector<Arch> arches = covered_arches(profile);
+// For `--arch all`: those of the ABIs that have the call.
+std::vector<Arch> all_arches(std::vector<Arch> arches, const std::string& text) {
   if (parse_u64(text)) return arches;
   std::erase_if(arches, [&text](Arch arch) { return !syscalls::number(arch, text); });
   return arches;
@@ -127,29 +126,25 @@ Result<int> run_eval(const Arguments& arguments) {
   const std::string& call_text = operands.at(1);
   TRY(choose_libseccomp(arguments));
   TRY_ASSIGN(const Question question, read_question(arguments));
-  TRY_ASSIGN(const profile::Profile profile, load_profile(operands[0], question.setting));
-  // In a process of its own, while the rest is read.
-  TRY_ASSIGN(filter::Compilation compilation,
-             filter::Compilation::start(profile, flavour_of(arguments)));
+  // Compiled in a process of its own, while the rest is read.
+  TRY_ASSIGN(FilterInput input, FilterInput::start(operands[0], question.setting, arguments));
   filter::Arguments args{};
   const std::size_t given = operands.size() - 2;
   for (std::size_t i = 0; i < given; ++i) {
     TRY_ASSIGN(args[i], read_argument(operands[i + 2]));
   }
   const std::vector<Arch> arches =
-      question.all ? all_arches(profile, call_text) : std::vector<Arch>{question.arch};
-  if (arches.empty()) return unknown_call(call_text, covered_arches(profile).front());
+      question.all ? all_arches(input.arches(), call_text) : std::vector<Arch>{question.arch};
+  if (arches.empty()) return unknown_call(call_text, input.arches().front());
   for (const Arch arch : arches) TRY(read_call(call_text, arch));
-  TRY_ASSIGN(const filter::Compiled compiled, finish_compilation(compilation, operands[0]));
-  warn_of_skipped(compiled.skipped, operands[0]);
-  warn_of_untold(compiled.untold, operands[0]);
+  TRY_ASSIGN(const filter::Program program, input.program());
 
   json::Array as_json;
   std::string as_text;
   for (const Arch arch : arches) {
     TRY_ASSIGN(const std::uint32_t nr, read_call(call_text, arch));
     TRY_ASSIGN(const profile::Verdict verdict,
-               filter::evaluate(compiled.program, filter::call(arch, nr, args)));
+               filter::evaluate(program, filter::call(arch, nr, args)));
     const Answer answer{arch, syscalls::display_name(arch, nr), nr, verdict};
     as_json.push_back(to_json(answer, args));
     as_text += to_text(answer, args, given);
@@ -178,7 +173,10 @@ const Verb& eval_verb() {
           "comes "
           "out on one call. So the answer is what the kernel would do, which is not always what "
           "the document seems to say.\n\n"
-          "P is a file, - for standard input, or baseline:ID. CALL is a name or a number. An ARG "
+          "P is a file, - for standard input, or baseline:ID; a file may also be a SeccompProfile, "
+          "a "
+          "ConfigMap, a systemd unit or a BPF program (see whittle convert). CALL is a name or a "
+          "number. An ARG "
           "is "
           "decimal, negative, hexadecimal or a symbol, or several of those joined with |; "
           "arguments "

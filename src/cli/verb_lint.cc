@@ -67,16 +67,37 @@ Result<std::vector<Input>> inputs_of(const std::vector<std::string>& operands) {
   return inputs;
 }
 
-Result<review::LintDocument> load(const std::string& p, bool docker,
-                                  const profile::Setting& setting) {
-  std::string text;
-  if (p.starts_with("baseline:")) {
-    TRY_ASSIGN(LoadedProfile loaded, load_document(p, setting));
-    return review::read_lint_document(loaded.document, p, nullptr);
+// A document, and how its findings are placed.
+struct Loaded {
+  review::LintDocument document;
+  std::string prefix;     // of the pointers
+  bool has_lines = true;  // those of the JSON are those of the file
+};
+
+Result<Loaded> load(const std::string& p, bool docker, const profile::Setting& setting) {
+  profile::ReadOptions options;
+  options.setting = setting;
+  options.dialect = docker && !p.starts_with("baseline:") ? profile::Dialect::kDocker
+                                                          : profile::Dialect::kIgnored;
+  TRY_ASSIGN(LoadedInput input, load_input(p, options));
+  if (!input.document) {
+    return input_error("this is a BPF program: lint looks at documents", input.place,
+                       "`whittle show` and `whittle score` say what a program lets through");
   }
-  TRY_ASSIGN(text, read_file(p, kMostProfileBytes));
-  return review::read_lint_document(text, p == "-" ? "standard input" : p,
-                                    docker ? &setting : nullptr);
+  profile::Document& read = *input.document;
+  warn_of(read, input.place);
+  Loaded loaded;
+  loaded.prefix = read.pointer;
+  loaded.has_lines = read.form == profile::Form::kOci || read.form == profile::Form::kDocker ||
+                     read.form == profile::Form::kSpo;
+  if (read.object.is_null()) {
+    TRY_ASSIGN(loaded.document,
+               review::read_lint_document(profile::write_oci(read.profile), input.place, nullptr));
+    return loaded;
+  }
+  loaded.document = {input.place, std::move(read.object), std::move(read.profile),
+                     std::move(read.origins), options.dialect == profile::Dialect::kDocker};
+  return loaded;
 }
 
 // The base in each family: a baseline is not the same on both.
@@ -218,9 +239,14 @@ struct Looked {
 
 Looked look_at(const std::string& name, bool docker, const profile::Setting& setting,
                const LintSettings& settings) {
-  const auto document = load(name, docker, setting);
-  if (!document) return {document.error(), {}};
-  return {std::nullopt, review::lint(*document, settings)};
+  const auto loaded = load(name, docker, setting);
+  if (!loaded) return {loaded.error(), {}};
+  std::vector<Finding> findings = review::lint(loaded->document, settings);
+  for (Finding& finding : findings) {
+    finding.pointer.insert(0, loaded->prefix);
+    if (!loaded->has_lines) finding.line = 0;
+  }
+  return {std::nullopt, std::move(findings)};
 }
 
 // Each of them, on all processors: they have nothing to do with each other.

@@ -21,10 +21,14 @@ struct Scored {
 
 Result<Scored> score_of(const std::string& p, const profile::Setting& setting,
                         const Arguments& arguments, const evidence::Evidence* evidence) {
-  TRY_ASSIGN(const profile::Profile profile, load_profile(p, setting));
-  TRY_ASSIGN(const filter::Program program, compile_profile(profile, p, arguments));
-  TRY_ASSIGN(Score score, review::score({&program, 1}, covered_arches(profile)));
-  TRY_ASSIGN(review::Closings closings, review::closings(profile, flavour_of(arguments), evidence));
+  TRY_ASSIGN(FilterInput input, FilterInput::start(p, setting, arguments));
+  TRY_ASSIGN(const filter::Program program, input.program());
+  TRY_ASSIGN(Score score, review::score({&program, 1}, input.arches()));
+  // A BPF program has no rules to add one to.
+  review::Closings closings;
+  if (input.profile()) {
+    TRY_ASSIGN(closings, review::closings(*input.profile(), flavour_of(arguments), evidence));
+  }
   return Scored{std::move(score), std::move(closings)};
 }
 

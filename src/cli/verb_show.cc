@@ -6,6 +6,7 @@
 #include "cli/load_profile.h"
 #include "cli/output.h"
 #include "cli/verbs_list.h"
+#include "filter/bytes.h"
 #include "filter/describe.h"
 #include "filter/read_back.h"
 #include "filter/survey.h"
@@ -148,19 +149,15 @@ Result<Shown> from_container(const std::string& wanted) {
 
 Result<Shown> from_profile(const std::string& p, const Arguments& arguments) {
   TRY_ASSIGN(const profile::Setting setting, setting_of(arguments));
-  TRY_ASSIGN(const profile::Profile profile, load_profile(p, setting));
-  TRY_ASSIGN(filter::Program program, compile_profile(profile, p, arguments));
-  return Shown{
-      p == "-" ? "standard input" : printable(p), {std::move(program)}, covered_arches(profile)};
+  TRY_ASSIGN(FilterInput input, FilterInput::start(p, setting, arguments));
+  TRY_ASSIGN(filter::Program program, input.program());
+  return Shown{p == "-" ? "standard input" : printable(p), {std::move(program)}, input.arches()};
 }
 
 // The sock_filter arrays as they are in memory, one after the other, newest first.
 std::string bytes_of(const std::vector<filter::Program>& filters) {
   std::string bytes;
-  for (const filter::Program& program : filters) {
-    bytes.append(reinterpret_cast<const char*>(program.data()),
-                 program.size() * sizeof(sock_filter));
-  }
+  for (const filter::Program& program : filters) bytes += filter::write_bytes(program);
   return bytes;
 }
 

@@ -13,6 +13,7 @@ const Verb& show_verb();
 const Verb& eval_verb();
 const Verb& diff_verb();
 const Verb& lint_verb();
+const Verb& convert_verb();
 const Verb& score_verb();
 const Verb& explain_verb();
 const Verb& verify_verb();

@@ -34,7 +34,7 @@ std::string write_bytes(const Program& program) {
 }
 
 bool looks_like_program(std::string_view bytes) {
-  return bytes.find('\0') != std::string_view::npos;
+  return bytes.size() >= kInstruction && bytes[1] == '\0';
 }
 
 Result<Program> read_bytes(std::string_view bytes, std::string_view place) {

@@ -12,8 +12,8 @@ namespace whittle::filter {
 
 std::string write_bytes(const Program& program);
 
-// Whether these bytes can be nothing but a program, good or bad: the high byte of every code is 0,
-// and no text has such a byte.
+// Whether these bytes can be nothing but a program, good or bad: the high byte of the first code is
+// 0, and no text has such a byte there.
 bool looks_like_program(std::string_view bytes);
 
 // Input errors, with the instruction: no whole number of instructions, more than 4096 of them, and

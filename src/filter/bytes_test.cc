@@ -27,6 +27,7 @@ TEST(Bytes, AreTheArrayInMemory) {
 TEST(Bytes, TextIsNoProgram) {
   EXPECT_FALSE(looks_like_program("{\"defaultAction\": \"SCMP_ACT_LOG\"}"));
   EXPECT_FALSE(looks_like_program(""));
+  EXPECT_FALSE(looks_like_program(std::string("\0\1\2", 3)));  // no whole instruction
 }
 
 TEST(Bytes, WrongOnes) {

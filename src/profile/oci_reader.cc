@@ -33,6 +33,14 @@ const std::array<std::string, 9> kDocumentKeys = {
     "syscalls",      "listenerMetadata", "archMap",       "defaultErrno"};
 const std::array<std::string, 9> kRuleKeys = {"names",    "action",   "errnoRet", "args", "comment",
                                               "includes", "excludes", "name",     "errno"};
+// api/seccompprofile/v1 of the operator; of v1alpha1 also targetWorkload.
+const std::array<std::string, 9> kSpoKeys = {"defaultAction", "architectures",    "flags",
+                                             "listenerPath",  "listenerMetadata", "syscalls",
+                                             "state",         "baseProfileName",  "targetWorkload"};
+const std::array<std::string, 4> kSpoRuleKeys = {"names", "action", "errnoRet", "args"};
+constexpr std::string_view kSpoNative = "SCMP_ARCH_NATIVE";
+constexpr std::uint64_t kSpoMostValue = INT64_MAX;  // its values are of type int64, from 0 on
+constexpr std::size_t kSpoMostConditions = 6;
 const std::array<std::string, 4> kConditionKeys = {"index", "value", "valueTwo", "op"};
 const std::array<std::string, 6> kDockerKeys = {"archMap",  "defaultErrno", "includes",
                                                 "excludes", "name",         "errno"};
@@ -118,14 +126,16 @@ Result<Verdict> read_verdict(const View& object, const VerdictKeys& keys, Dialec
     const std::uint64_t most = action == Action::kErrno ? kMostErrno : kMostTrace;
     TRY_ASSIGN(const std::uint64_t data, number->u64(most));
     verdict.data = static_cast<std::uint16_t>(data);
+    // The operator leaves a 0 out of the file that it installs, and runtimes then take EPERM.
+    if (dialect == Dialect::kSpo && data == 0) verdict.data = kEperm;
   }
-  if (dialect == Dialect::kIgnored) return verdict;
+  if (dialect == Dialect::kIgnored || dialect == Dialect::kSpo) return verdict;
   TRY_ASSIGN(const auto named, read_errno_name(object, keys.errno_name));
   if (named && takes_errno(action)) verdict.data = *named;
   return verdict;
 }
 
-Result<Condition> read_condition(const View& view) {
+Result<Condition> read_condition(const View& view, std::uint64_t most) {
   TRY(view.only(kConditionKeys));
   Condition condition;
   TRY_ASSIGN(const View index, view.at("index"));
@@ -136,10 +146,10 @@ Result<Condition> read_condition(const View& view) {
   }
   condition.index = static_cast<std::uint32_t>(number);
   TRY_ASSIGN(const View value, view.at("value"));
-  TRY_ASSIGN(condition.value, value.u64());
+  TRY_ASSIGN(condition.value, value.u64(most));
   TRY_ASSIGN(const auto value_two, find_present(view, "valueTwo"));
   if (value_two) {
-    TRY_ASSIGN(condition.value_two, value_two->u64());
+    TRY_ASSIGN(condition.value_two, value_two->u64(most));
   }
   TRY_ASSIGN(const View op, view.at("op"));
   TRY_ASSIGN(const std::string word, read_word(op, oci_operator_words(), "operator"));
@@ -160,7 +170,8 @@ class DocumentReader {
     TRY(read_architectures(parts));
     TRY_ASSIGN(parts.flags, read_words(root_, "flags", oci_flag_words(), "flag"));
     TRY_ASSIGN(const auto flags, find_present(root_, "flags"));
-    parts.no_flags = flags && parts.flags.empty();
+    // The operator leaves an empty list out of the file that it installs.
+    parts.no_flags = flags && parts.flags.empty() && dialect_ != Dialect::kSpo;
     TRY(read_listener(parts));
     TRY_ASSIGN(const auto rules, items_of(root_, "syscalls", kMostPairs));
     for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -175,11 +186,32 @@ class DocumentReader {
  private:
   Result<void> check_keys() const {
     TRY(refuse_config_json(root_));
+    if (dialect_ == Dialect::kSpo) {
+      TRY(refuse_default_errno());
+      return root_.only(kSpoKeys);
+    }
     if (dialect_ == Dialect::kOci) TRY(refuse_docker_keys(root_));
     return root_.only(kDocumentKeys);
   }
 
+  Result<void> refuse_default_errno() const {
+    TRY_ASSIGN(const auto found, root_.find("defaultErrnoRet"));
+    if (!found) return {};
+    return found->error("a SeccompProfile has no defaultErrnoRet",
+                        "the API server drops it, and refused calls get EPERM: remove it");
+  }
+
+  // SCMP_ARCH_NATIVE, which the operator knows and OCI does not, is in force without being listed.
+  Result<void> read_spo_architectures(Profile::Parts& parts) const {
+    std::vector<std::string> words = {std::string(kSpoNative)};
+    words.insert(words.end(), oci_arch_words().begin(), oci_arch_words().end());
+    TRY_ASSIGN(parts.architectures, read_words(root_, "architectures", words, "architecture"));
+    std::erase(parts.architectures, kSpoNative);
+    return {};
+  }
+
   Result<void> read_architectures(Profile::Parts& parts) const {
+    if (dialect_ == Dialect::kSpo) return read_spo_architectures(parts);
     TRY_ASSIGN(parts.architectures,
                read_words(root_, "architectures", oci_arch_words(), "architecture"));
     if (dialect_ != Dialect::kDocker) return {};
@@ -206,11 +238,16 @@ class DocumentReader {
   // nullopt: a rule that does not hold in the setting; it is checked all the same.
   Result<std::optional<Rule>> read_rule(const View& view) {
     if (dialect_ == Dialect::kOci) TRY(refuse_docker_keys(view));
-    TRY(view.only(kRuleKeys));
+    const bool spo = dialect_ == Dialect::kSpo;
+    TRY(view.only(spo ? std::span<const std::string>(kSpoRuleKeys) : kRuleKeys));
     Rule rule;
     TRY_ASSIGN(rule.names, read_names(view));
     TRY_ASSIGN(rule.verdict, read_verdict(view, kRuleVerdictKeys, dialect_));
-    TRY_ASSIGN(rule.args, read_conditions(view));
+    TRY_ASSIGN(rule.args, read_conditions(view, spo ? kSpoMostValue : UINT64_MAX));
+    if (spo && rule.args.size() > kSpoMostConditions) {
+      return view.error(format("{} conditions in a rule", rule.args.size()),
+                        "the API server takes 6 at most");
+    }
     pairs_ += rule.names.size() * std::max<std::size_t>(1, rule.args.size());
     if (pairs_ > kMostPairs) {
       return view.error(format("more than {} calls and conditions in all", kMostPairs));
@@ -295,11 +332,11 @@ Result<std::string> bounded_string(const View& view, std::size_t most) {
   return text;
 }
 
-Result<std::vector<Condition>> read_conditions(const View& rule) {
+Result<std::vector<Condition>> read_conditions(const View& rule, std::uint64_t most) {
   TRY_ASSIGN(const auto items, items_of(rule, "args", kMostConditions));
   std::vector<Condition> conditions;
   for (const View& item : items) {
-    TRY_ASSIGN(const Condition condition, read_condition(item));
+    TRY_ASSIGN(const Condition condition, read_condition(item, most));
     conditions.push_back(condition);
   }
   return conditions;
@@ -314,7 +351,11 @@ Result<json::Value> parse_document(std::string_view text, std::string_view place
 
 Result<Profile> read_document(const json::Value& document, std::string_view place, Dialect dialect,
                               const Setting* setting, std::vector<std::size_t>* origins) {
-  const View root(document, std::string(place));
+  return read_object(View(document, std::string(place)), dialect, setting, origins);
+}
+
+Result<Profile> read_object(const View& root, Dialect dialect, const Setting* setting,
+                            std::vector<std::size_t>* origins) {
   return DocumentReader(root, dialect, setting).read(origins);
 }
 

@@ -19,7 +19,10 @@ namespace whittle::profile {
 //  kOci:     as errors, when they say something.
 //  kDocker:  as Docker does, in a setting.
 //  kIgnored: not at all, as runc, crun and containerd do. A rule with a `name` alone has no names.
-enum class Dialect : std::uint8_t { kOci, kDocker, kIgnored };
+//  kSpo:     the spec of a SeccompProfile of the Security Profiles Operator, which has keys of its
+//  own
+//            and less of what OCI has (kubernetes.h).
+enum class Dialect : std::uint8_t { kOci, kDocker, kIgnored, kSpo };
 bool is_docker_key(std::string_view key);
 // Null, or an empty string, array or object: what Go writes for a key that was not given.
 bool says_nothing(const json::Value& value);
@@ -31,6 +34,10 @@ Result<json::Value> parse_document(std::string_view text, std::string_view place
 Result<Profile> read_document(const json::Value& document, std::string_view place, Dialect dialect,
                               const Setting* setting = nullptr,
                               std::vector<std::size_t>* origins = nullptr);
+// The same of an object somewhere in a document.
+Result<Profile> read_object(const json::View& root, Dialect dialect,
+                            const Setting* setting = nullptr,
+                            std::vector<std::size_t>* origins = nullptr);
 
 // The member of that key when it is there and not null: Go writes null for an empty list.
 Result<std::optional<json::View>> find_present(const json::View& view, std::string_view key);
@@ -39,8 +46,9 @@ Result<std::vector<json::View>> items_of(const json::View& view, std::string_vie
                                          std::size_t most);
 // A string of 1 to `most` bytes.
 Result<std::string> bounded_string(const json::View& view, std::size_t most);
-// The conditions under "args" of a rule.
-Result<std::vector<Condition>> read_conditions(const json::View& rule);
+// The conditions under "args" of a rule, with values up to `most`.
+Result<std::vector<Condition>> read_conditions(const json::View& rule,
+                                               std::uint64_t most = UINT64_MAX);
 
 // Docker dialect (docker.cc). Does a rule with these includes and excludes hold in the setting?
 Result<bool> docker_conditions_hold(const json::View& rule, const Setting& setting);

@@ -40,7 +40,7 @@ struct Finding {
 struct LintDocument {
   std::string file;
   json::Value json;
-  profile::Profile profile;
+  profile::Profile profile{profile::Profile::Parts{}};
   // For each rule of the profile its index under /syscalls.
   std::vector<std::size_t> origins;
   // The document is in Docker's dialect and was read as such.
