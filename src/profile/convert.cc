@@ -81,9 +81,8 @@ class Work {
     parts_.architectures = std::move(kept);
   }
 
-  // The rules without the calls: they are refused altogether. Where that is not the default, as an
-  // unconditional rule refuses them.
-  void refuse(const std::set<std::string>& calls) {
+  // Takes the calls out of the rules; returns how those refused them.
+  std::map<std::string, Verdict> drop(const std::set<std::string>& calls) {
     std::map<std::string, Verdict> refusals;
     std::vector<Rule> kept;
     std::vector<std::string> kept_pointers;
@@ -97,14 +96,19 @@ class Work {
       kept.push_back(std::move(rule));
       kept_pointers.push_back(i < pointers_.size() ? pointers_[i] : std::string());
     }
-    if (parts_.default_verdict.allows()) {
-      for (const auto& [name, verdict] : refusals) {
-        kept.push_back({{name}, verdict, {}});
-        kept_pointers.emplace_back();
-      }
-    }
     parts_.rules = std::move(kept);
     pointers_ = std::move(kept_pointers);
+    return refusals;
+  }
+
+  // The calls are refused altogether: where that is not the default, by a rule without conditions.
+  void refuse(const std::set<std::string>& calls) {
+    const auto refusals = drop(calls);
+    if (!parts_.default_verdict.allows()) return;
+    for (const auto& [name, verdict] : refusals) {
+      parts_.rules.push_back({{name}, verdict, {}});
+      pointers_.emplace_back();
+    }
   }
 
   bool counts(const Rule& rule) const {
@@ -432,6 +436,24 @@ void fit_systemd_verdicts(Work& work) {
   }
 }
 
+// Names that systemd would take for something else, or cut: no system call has such a name.
+void fit_systemd_names(Work& work) {
+  const auto is_name = [](const std::string& name) {
+    return std::all_of(name.begin(), name.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    });
+  };
+  std::set<std::string> others;
+  const auto& rules = work.parts().rules;
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    for (const std::string& name : rules[i].names) {
+      if (is_name(name) || !others.insert(name).second) continue;
+      work.lose(work.rule_at(i, "names"), format("\"{}\" is no name of a call", printable(name)));
+    }
+  }
+  if (!others.empty()) work.drop(others);
+}
+
 // One rule a call: the first unconditional one, as it is documented and as runtimes do. A call with
 // conditions alone is refused.
 void fit_systemd_rules(Work& work) {
@@ -478,6 +500,7 @@ Result<Conversion> to_systemd(Work& work, const ConvertSettings& settings) {
   lose_conditions(work, settings);
   work.lose_beyond();
   fit_systemd_verdicts(work);
+  fit_systemd_names(work);
   fit_systemd_rules(work);
   work.lose_architectures("systemd",
                           [](const std::string& arch) { return !systemd_arch(arch).empty(); });

@@ -124,6 +124,21 @@ TEST(Convert, SystemdNamesItsLosses) {
   EXPECT_THAT(made->text, HasSubstr("open:0"));
 }
 
+TEST(Convert, NamesThatSystemdWouldTakeForSomethingElse) {
+  for (const char* action : {"ALLOW", "ERRNO"}) {
+    const Document document = read(
+        std::string(R"({"defaultAction": "SCMP_ACT_)") + (action[0] == 'A' ? "ERRNO" : "ALLOW") +
+        R"(", "syscalls": [{"names": ["read", "@mount", "~dup", "a b", "x:1"], "action": "SCMP_ACT_)" +
+        action + R"("}]})");
+    const auto made = convert(document, Target::kSystemd, settings());
+    ASSERT_TRUE(made);
+    EXPECT_EQ(made->lost.size(), 4U);
+    EXPECT_EQ(made->lost[0].pointer, "/syscalls/0/names");
+    EXPECT_THAT(made->text, Not(HasSubstr("mount")));
+    EXPECT_THAT(made->text, HasSubstr("read"));
+  }
+}
+
 constexpr std::string_view kDocker = R"({
   "defaultAction": "SCMP_ACT_ERRNO",
   "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]},
