@@ -125,6 +125,16 @@ Result<filter::Program> FilterInput::program() {
   return std::move(compiled.program);
 }
 
+Result<filter::Program> compile_profile(const profile::Profile& profile, const std::string& p,
+                                        const Arguments& arguments) {
+  TRY_ASSIGN(filter::Compilation compilation,
+             filter::Compilation::start(profile, flavour_of(arguments)));
+  TRY_ASSIGN(filter::Compiled compiled, finish_compilation(compilation, p));
+  warn_of_skipped(compiled.skipped, p);
+  warn_of_untold(compiled.untold, p);
+  return std::move(compiled.program);
+}
+
 Result<filter::Compiled> finish_compilation(filter::Compilation& compilation,
                                             const std::string& p) {
   auto result = compilation.finish();

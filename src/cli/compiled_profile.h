@@ -54,6 +54,9 @@ class FilterInput {
   filter::Program program_;  // when there is nothing to compile
 };
 
+// The program of a profile that has been read, after that warning.
+Result<filter::Program> compile_profile(const profile::Profile& profile, const std::string& p,
+                                        const Arguments& arguments);
 // The end of a compilation, with P as the place of an error.
 Result<filter::Compiled> finish_compilation(filter::Compilation& compilation, const std::string& p);
 void warn_of_skipped(const std::vector<std::string>& names, const std::string& p);
