@@ -5,6 +5,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -62,6 +63,16 @@ void print_note(std::string_view text) { print_line("", text); }
 bool output_closed() {
   pollfd output = {STDOUT_FILENO, POLLOUT, 0};
   return ::poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+void print_tail(std::string_view output) {
+  constexpr std::size_t kLines = 40;
+  if (trim(output).empty()) return;
+  const std::vector<std::string> lines = split(trim(output), '\n');
+  print_note("the last that the workload wrote:");
+  for (std::size_t i = lines.size() - std::min(lines.size(), kLines); i < lines.size(); ++i) {
+    print_note("| " + printable(lines[i], 1000));
+  }
 }
 
 Result<void> print_result(std::string_view text) {

@@ -13,6 +13,8 @@ namespace whittle::cli {
 void print_error(const Error& error);
 void print_warning(std::string_view text);  // "whittle: warning: TEXT"
 void print_note(std::string_view text);     // "whittle: TEXT"
+// The last lines of what a workload wrote, each as a note; nothing when it wrote nothing.
+void print_tail(std::string_view output);
 
 // Standard output, whole and flushed. A full disk is an error (kind environment). A pipe whose
 // reader has gone is none: the text is dropped, so that the verb ends with its own exit code; a

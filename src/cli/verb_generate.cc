@@ -7,6 +7,7 @@
 #include "cli/compiled_profile.h"
 #include "cli/load_evidence.h"
 #include "cli/load_profile.h"
+#include "cli/load_workload.h"
 #include "cli/output.h"
 #include "cli/verbs_list.h"
 #include "evidence/evidence.h"
@@ -194,7 +195,38 @@ void print_summary(const std::string& output, const generate::Outcome& outcome,
   }
 }
 
+// What the policy of a workload says, for each option that was not given.
+Result<Arguments> arguments_of_workload(const Arguments& given, const std::string& path) {
+  TRY_ASSIGN(const host::Workload workload, load_workload("record", path));
+  Arguments arguments = given;
+  arguments.operands_ = {workload.evidence};
+  const auto fall_back = [&](const char* option, std::vector<std::string> values) {
+    if (values.empty() || values.front().empty() || arguments.value(option)) return;
+    arguments.options_[option] = std::move(values);
+  };
+  const host::WorkloadPolicy& policy = workload.policy;
+  fall_back("--output", {workload.profile});
+  fall_back("--base", {policy.base});
+  fall_back("--arch", {join(policy.architectures, ",")});
+  fall_back("--default", {policy.default_action});
+  fall_back("--arguments", {policy.arguments});
+  fall_back("--headroom", {policy.headroom});
+  fall_back("--allow", policy.allow);
+  return arguments;
+}
+
+Result<int> generate_from(const Arguments& arguments);
+
 Result<int> run_generate(const Arguments& arguments) {
+  const std::vector<std::string>& operands = arguments.operands();
+  if (operands.size() == 1 && is_workload(operands.front())) {
+    TRY_ASSIGN(const Arguments of_workload, arguments_of_workload(arguments, operands.front()));
+    return generate_from(of_workload);
+  }
+  return generate_from(arguments);
+}
+
+Result<int> generate_from(const Arguments& arguments) {
   const bool as_json = arguments.flag("--json");
   auto output = arguments.value("--output");
   if (as_json && output == "-") {
@@ -234,7 +266,7 @@ const Verb& generate_verb() {
   static const Verb verb = {
       .name = "generate",
       .summary = "make a profile from evidence, never weaker than the runtime's default",
-      .synopsis = "EVIDENCE... [-o PROFILE] [OPTION...]",
+      .synopsis = "(EVIDENCE... | DIR) [-o PROFILE] [OPTION...]",
       .description =
           "Writes an OCI seccomp profile that allows the calls that the evidence needs, in the "
           "argument values that were seen, and those that the container runtime makes under the "
@@ -246,8 +278,13 @@ const Verb& generate_verb() {
           "read.\n\n"
           "The profile is compiled as runc and crun would and proven to mean what it says before "
           "it "
-          "is written. Without -o it goes to NAME.profile.json, with the workload's name.",
-      .examples = {"whittle generate nginx.evidence.json",
+          "is written. Without -o it goes to NAME.profile.json, with the workload's name.\n\n"
+          "DIR, or a workload.yaml, stands for the evidence of a workload, the place of its "
+          "profile "
+          "and its policy; options that are given win over the policy.",
+      .examples = {"whittle generate deploy/web                # the workload of "
+                   "deploy/web/workload.yaml",
+                   "whittle generate nginx.evidence.json",
                    "whittle generate app.evidence.json --allow unshare -o app.profile.json",
                    "whittle generate app.evidence.json --base containerd@2.2.4 --json -o p.json"},
       .options =

@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/record_output.h"
 #include "cli/record_target.h"
+#include "cli/record_workload.h"
 #include "cli/under.h"
 #include "cli/verbs_list.h"
 #include "evidence/evidence.h"
@@ -150,11 +151,14 @@ class Recording {
 
 Result<int> run_record(const Arguments& arguments) {
   TRY_ASSIGN(record::RecordSpec spec, read_spec(arguments));
+  if (!arguments.operands().empty()) return record_workload(arguments, std::move(spec));
   TRY_ASSIGN(const auto target, read_target(arguments));
   if (target) return record_target(arguments, *target, std::move(spec));
   if (spec.command.empty()) {
-    return input_error("no command given, nor anything else to record", {},
-                       "a command after --, --pid N, --cgroup PATH or --container ID");
+    return input_error(
+        "no command given, nor anything else to record", {},
+        "a command after --, a directory with a workload.yaml, --pid N, --cgroup PATH or "
+        "--container ID");
   }
   if (auto client = container_client(spec.command)) return tl::unexpected(*std::move(client));
   std::string output =
@@ -182,7 +186,7 @@ const Verb& record_verb() {
       .name = "record",
       .summary = "run a command and write down every system call that it needs",
       .synopsis =
-          "[-o EVIDENCE] [OPTION...] (-- CMD... | --pid N | --cgroup PATH | --container ID)",
+          "[-o EVIDENCE] [OPTION...] (-- CMD... | DIR | --pid N | --cgroup PATH | --container ID)",
       .description =
           "Runs CMD and records the system calls of it, its threads and all its children, from its "
           "own execve on: counts, results, phases, and the arguments that matter for a profile. "
@@ -201,6 +205,10 @@ const Verb& record_verb() {
           "libraries then use clone. So that what is recorded is what happens under the profile, "
           "CMD runs with clone3 already so answered (--under fallbacks). --under BASELINE records "
           "under a whole baseline, --under none with no filter.\n\n"
+          "DIR, or a workload.yaml, is a workload: it is started as that says, natively or as a "
+          "container of runc or crun, waited for, exercised and stopped; each exercise is a phase. "
+          "The evidence goes where it says. What the workload writes is shown when an exercise "
+          "fails, and then the exit status is 1.\n\n"
           "--container records a container of Docker, Podman, containerd, runc or crun by its id "
           "or "
           "name, in two runs: what it does itself, and what was executed in it later (docker exec, "
@@ -219,6 +227,8 @@ const Verb& record_verb() {
            "whittle record --marks m -- ./server & sleep 1; echo load > m; ./load-test",
            "whittle record --stop-signal QUIT --for 1m -- nginx -g 'daemon off;'",
            "whittle record --repeat 3 -- ./run-all-tests",
+           "whittle record deploy/web                       # the workload of "
+           "deploy/web/workload.yaml",
            "whittle record --container web --wait           # then: docker run --name web ...",
            "whittle record --pid \"$(pidof -s redis-server)\" --for 5m"},
       .options = {{"--output", 'o', "FILE",
@@ -248,6 +258,8 @@ const Verb& record_verb() {
                    "record N runs of CMD, or N starts of a container that is "
                    "waited for, into one file"},
                   {"--quiet", 'q', "", "say nothing but warnings and errors"}},
+      .operand = "DIR",
+      .most_operands = 1,
       .takes_command = true,
       .command_optional = true,
       .run = run_record,

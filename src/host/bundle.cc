@@ -162,11 +162,14 @@ json::Value process_section(const ContainerSpec& spec, const std::vector<std::st
   return result;
 }
 
-json::Value linux_section(std::optional<json::Value> profile, const std::string& id) {
+json::Array namespaces_of(const std::vector<const char*>& types) {
   json::Array namespaces;
-  for (const char* type : {"mount", "ipc", "uts"}) {
-    namespaces.push_back(json::Value().set("type", type));
-  }
+  for (const char* type : types) namespaces.push_back(json::Value().set("type", type));
+  return namespaces;
+}
+
+json::Value linux_section(std::optional<json::Value> profile, const std::string& id) {
+  json::Array namespaces = namespaces_of({"mount", "ipc", "uts"});
   // All devices, said explicitly: without a word runc takes Docker's short list and crun takes all.
   json::Value every_device;
   every_device.set("allow", true).set("access", "rwm");
@@ -210,7 +213,98 @@ std::string next_id() {
   return format("whittle-{}-{}", ::getpid(), ++count);
 }
 
+Result<std::optional<json::Value>> parsed_profile(const std::string& text) {
+  if (text.empty()) return std::optional<json::Value>();
+  TRY_ASSIGN(json::Value profile, json::parse(text, "profile"));
+  return std::optional(std::move(profile));
+}
+
+json::Value mount_of(const char* destination, const char* type, const char* source,
+                     const std::vector<const char*>& options) {
+  json::Value mount;
+  mount.set("destination", destination).set("type", type).set("source", source);
+  mount.set("options", json::Array(options.begin(), options.end()));
+  return mount;
+}
+
+// What Docker mounts (moby, oci/defaults.go).
+json::Array usual_mounts() {
+  return {
+      mount_of("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}),
+      mount_of("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
+      mount_of("/dev/pts", "devpts", "devpts",
+               {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}),
+      mount_of("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}),
+      mount_of("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
+      mount_of("/dev/shm", "tmpfs", "shm",
+               {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
+  };
+}
+
+// Changes a member where there is one, and adds it where there is none.
+void put(json::Value& object, const std::string& key, json::Value value) {
+  if (json::Object* members = object.object()) {
+    for (auto& [name, old] : *members) {
+      if (name == key) {
+        old = std::move(value);
+        return;
+      }
+    }
+  }
+  object.set(key, std::move(value));
+}
+
+void remove(json::Value& object, std::string_view key) {
+  if (json::Object* members = object.object()) {
+    std::erase_if(*members, [key](const auto& member) { return member.first == key; });
+  }
+}
+
+json::Value* member(json::Value& object, std::string_view key) {
+  return const_cast<json::Value*>(object.find(key));
+}
+
+// A path relative to the bundle, made absolute.
+void resolve(json::Value& object, const char* key, const fs::path& bundle) {
+  const json::Value* found = object.find(key);
+  if (found == nullptr || found->string() == nullptr || found->string()->starts_with('/')) return;
+  put(object, key, (bundle / *found->string()).lexically_normal().string());
+}
+
+// Sources of bind mounts are paths, those of other file systems are names.
+bool is_bind(const json::Value& mount) {
+  const json::Value* type = mount.find("type");
+  if (type != nullptr && type->string() != nullptr && *type->string() == "bind") return true;
+  const json::Value* options = mount.find("options");
+  if (options == nullptr || options->array() == nullptr) return false;
+  return std::any_of(options->array()->begin(), options->array()->end(), [](const auto& option) {
+    return option.string() != nullptr &&
+           (*option.string() == "bind" || *option.string() == "rbind");
+  });
+}
+
 }  // namespace
+
+Result<Bundle> Bundle::make() {
+  TRY_ASSIGN(TemporaryDirectory directory, TemporaryDirectory::create("whittle-bundle"));
+  Bundle bundle(std::move(directory), next_id());
+  TRY(make_mount_point(bundle.null_path(), true));
+  return bundle;
+}
+
+Result<void> Bundle::write_config(const json::Value& config) {
+  process_ = *config.find("process");
+  const json::View process(process_, "config.json");
+  TRY_ASSIGN(const auto user, process.find("user"));
+  if (user) {
+    TRY_ASSIGN(const auto uid, user->find("uid"));
+    if (uid) {
+      TRY_ASSIGN(const std::uint64_t number, uid->u64(UINT32_MAX));
+      uid_ = static_cast<unsigned>(number);
+    }
+  }
+  return write_file(path() + "/config.json", json::dump(config) + "\n");
+}
 
 Result<Bundle> Bundle::create(const ContainerSpec& spec) {
   if (spec.argv.empty() || spec.argv[0].empty()) return input_error("the command is empty");
@@ -218,18 +312,13 @@ Result<Bundle> Bundle::create(const ContainerSpec& spec) {
   if (!spec.directory.starts_with('/') || !fs::is_directory(spec.directory, error)) {
     return input_error("no such directory, or not an absolute path", printable(spec.directory));
   }
-  std::optional<json::Value> profile;
-  if (!spec.profile_json.empty()) {
-    TRY_ASSIGN(profile, json::parse(spec.profile_json, "profile"));
-  }
-  TRY_ASSIGN(TemporaryDirectory directory, TemporaryDirectory::create("whittle-bundle"));
-  Bundle bundle(std::move(directory), next_id(), spec);
+  TRY_ASSIGN(std::optional<json::Value> profile, parsed_profile(spec.profile_json));
+  TRY_ASSIGN(Bundle bundle, make());
   const fs::path rootfs = fs::path(bundle.path()) / "rootfs";
   fs::create_directory(rootfs, error);
   // Whatever the umask: it is the container's /, which every user must be able to pass.
   if (!error) fs::permissions(rootfs, static_cast<fs::perms>(0755), error);
   if (error) return cannot_make(error, rootfs);
-  TRY(make_mount_point(bundle.null_path(), true));
   TRY_ASSIGN(json::Array mounts, mirror_host(rootfs));
   for (const auto& [source, destination] : spec.binds) {
     TRY(add_bind(rootfs, source, destination, mounts));
@@ -239,12 +328,86 @@ Result<Bundle> Bundle::create(const ContainerSpec& spec) {
   config.set("root", json::Value().set("path", "rootfs").set("readonly", false));
   config.set("mounts", std::move(mounts));
   config.set("linux", linux_section(std::move(profile), bundle.id()));
-  TRY(write_file(bundle.path() + "/config.json", json::dump(config) + "\n"));
+  TRY(bundle.write_config(config));
   return bundle;
 }
 
+Result<Bundle> Bundle::of_rootfs(const std::string& rootfs, const ContainerSpec& spec) {
+  if (spec.argv.empty() || spec.argv[0].empty()) return input_error("the command is empty");
+  std::error_code error;
+  const std::string root = fs::canonical(rootfs, error).string();
+  if (error || !fs::is_directory(root, error)) {
+    return input_error("no such directory", printable(rootfs),
+                       "it is to be the root file system of a container");
+  }
+  if (!spec.directory.starts_with('/') || !fs::is_directory(root + spec.directory, error)) {
+    return input_error("no such directory in the container, or not an absolute path",
+                       printable(spec.directory));
+  }
+  TRY_ASSIGN(std::optional<json::Value> profile, parsed_profile(spec.profile_json));
+  TRY_ASSIGN(Bundle bundle, make());
+  json::Value config;
+  config.set("ociVersion", "1.0.2").set("process", process_section(spec, spec.argv));
+  config.set("root", json::Value().set("path", root).set("readonly", false));
+  config.set("mounts", usual_mounts());
+  json::Value section = linux_section(std::move(profile), bundle.id());
+  put(section, "namespaces", namespaces_of({"mount", "ipc", "uts", "pid"}));
+  // The runtime's own short list of devices: all that is there are those that it makes.
+  remove(section, "resources");
+  config.set("linux", std::move(section));
+  bundle.root_ = root;
+  TRY(bundle.write_config(config));
+  return bundle;
+}
+
+Result<Bundle> Bundle::of_bundle(const std::string& bundle, const std::string& profile_json) {
+  const std::string path = bundle + "/config.json";
+  TRY_ASSIGN(const std::string text, read_file(path, 16U << 20U));
+  TRY_ASSIGN(json::Value config, json::parse(text, path));
+  {
+    const json::View view(config, path);
+    TRY_ASSIGN(const json::View process, view.at("process"));
+    TRY_ASSIGN(const json::View args, process.at("args"));
+    TRY_ASSIGN(const auto words, args.items());
+    if (words.empty()) return args.error("the command is empty");
+    for (const json::View& word : words) TRY(word.string());
+    TRY_ASSIGN(const json::View root, view.at("root"));
+    TRY_ASSIGN(const json::View root_path, root.at("path"));
+    TRY(root_path.string());
+  }
+  TRY_ASSIGN(std::optional<json::Value> profile, parsed_profile(profile_json));
+  put(*member(config, "process"), "terminal", false);
+  remove(*member(config, "process"), "consoleSize");
+  resolve(*member(config, "root"), "path", bundle);
+  if (json::Value* mounts = member(config, "mounts"); mounts != nullptr && mounts->array()) {
+    for (json::Value& mount : *mounts->array()) {
+      if (is_bind(mount)) resolve(mount, "source", bundle);
+    }
+  }
+  if (config.find("linux") == nullptr) config.set("linux", json::Object{});
+  json::Value& section = *member(config, "linux");
+  remove(section, "seccomp");
+  if (profile) section.set("seccomp", *std::move(profile));
+  TRY_ASSIGN(Bundle made, make());
+  made.root_ = *config.find("root")->find("path")->string();
+  TRY(made.write_config(config));
+  return made;
+}
+
+std::vector<std::string> Bundle::command() const {
+  std::vector<std::string> words;
+  const json::Value* args = process_.find("args");
+  if (args == nullptr || args->array() == nullptr) return words;
+  for (const json::Value& word : *args->array()) {
+    if (word.string() != nullptr) words.push_back(*word.string());
+  }
+  return words;
+}
+
 json::Value Bundle::process(const std::vector<std::string>& argv) const {
-  return process_section(spec_, argv);
+  json::Value process = process_;
+  put(process, "args", strings(argv));
+  return process;
 }
 
 Bundle::~Bundle() {

@@ -38,6 +38,16 @@ class Bundle {
   // Needs no privilege. Errors of kind input: a bad profile text (place "profile"), a directory or
   // a bind that does not exist.
   static Result<Bundle> create(const ContainerSpec& spec);
+  // The same with a root file system of its own in place of the host's (`binds` are not looked at):
+  // proc, sys, dev and what belongs to them are mounted as Docker does, the pid namespace is its
+  // own, the network the host's. Errors, kind input: no such directory; `spec.directory` is none in
+  // it.
+  static Result<Bundle> of_rootfs(const std::string& rootfs, const ContainerSpec& spec);
+  // An OCI bundle as it is, but for: linux.seccomp, which becomes the profile (empty: none); a
+  // terminal, which whittle has not to give; and paths relative to the bundle, which become
+  // absolute. The bundle itself is not changed. Errors, kind input: config.json is missing, or no
+  // runtime-spec document.
+  static Result<Bundle> of_bundle(const std::string& bundle, const std::string& profile_json);
   ~Bundle();
   Bundle(Bundle&&) noexcept = default;
   Bundle& operator=(Bundle&&) = delete;
@@ -50,14 +60,22 @@ class Bundle {
   std::string state_path() const { return path() + "/state"; }
   // An empty directory for a wrapper of the runtime to mount over.
   std::string null_path() const { return path() + "/null"; }
-  unsigned uid() const { return spec_.uid; }
+  unsigned uid() const { return uid_; }
+  // Its root file system; empty: the host's own directories.
+  const std::string& root() const { return root_; }
+  // What it runs: argv of config.json.
+  std::vector<std::string> command() const;
 
  private:
-  Bundle(TemporaryDirectory directory, std::string id, ContainerSpec spec)
-      : directory_(std::move(directory)), id_(std::move(id)), spec_(std::move(spec)) {}
+  Bundle(TemporaryDirectory directory, std::string id)
+      : directory_(std::move(directory)), id_(std::move(id)) {}
+  static Result<Bundle> make();  // empty
+  Result<void> write_config(const json::Value& config);
   TemporaryDirectory directory_;
   std::string id_;
-  ContainerSpec spec_;
+  unsigned uid_ = 0;
+  std::string root_;
+  json::Value process_;  // of config.json
 };
 
 }  // namespace whittle::host

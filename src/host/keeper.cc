@@ -272,6 +272,14 @@ void Kept::receive(bool wait) {
   }
 }
 
+pid_t Kept::main() const {
+  if (!status_) return pid_;
+  const auto children = read_file(format("/proc/{0}/task/{0}/children", keeper_));
+  if (!children) return 0;
+  const auto first = parse_u64(std::string_view(*children).substr(0, children->find(' ')));
+  return first ? static_cast<pid_t>(*first) : 0;
+}
+
 void Kept::signal(int signal) { order(signal, false); }
 void Kept::signal_all(int signal) { order(signal, true); }
 

@@ -47,6 +47,10 @@ class Kept {
   // The last process of the tree has gone.
   bool gone() const { return gone_; }
 
+  // The command; when it has ended, the first of what it left behind, a daemon's main process most
+  // likely. 0: there is neither.
+  pid_t main() const;
+
   // Sends a signal to the command, if it still runs.
   void signal(int signal);
   // Sends a signal to the children of the keeper: the command, what was orphaned.

@@ -24,7 +24,14 @@ namespace whittle::host {
 namespace {
 
 // What the child could not do, as it reports it.
-enum class Step : std::int32_t { kNoNewPrivileges, kFilter, kUser, kCapabilities, kExecute };
+enum class Step : std::int32_t {
+  kDirectory,
+  kNoNewPrivileges,
+  kFilter,
+  kUser,
+  kCapabilities,
+  kExecute
+};
 
 struct Report {
   Step step;
@@ -42,6 +49,8 @@ constexpr std::uint64_t kForkedButNotExecuted = 0x40;
 struct ChildPlan {
   const char* program;
   char* const* argv;
+  char* const* environment;
+  const char* directory;     // null: ours
   const sock_fprog* filter;  // null when there is none
   unsigned filter_flags;
   bool listen;
@@ -164,6 +173,7 @@ bool become(const std::pair<unsigned, unsigned>& user, bool keep) {
   } while (got < 0 && errno == EINTR);
   if (got != 1) ::_exit(kNotStarted);  // given up by the launcher
   if (!plan.dies_with_launcher) ::prctl(PR_SET_PDEATHSIG, 0);
+  if (plan.directory != nullptr && ::chdir(plan.directory) != 0) give_up(plan, Step::kDirectory);
   if (plan.capabilities != nullptr && !bound_capabilities(*plan.capabilities)) {
     give_up(plan, Step::kCapabilities);
   }
@@ -177,7 +187,7 @@ bool become(const std::pair<unsigned, unsigned>& user, bool keep) {
     give_up(plan, Step::kNoNewPrivileges);
   }
   if (plan.filter != nullptr) load_filter(plan);
-  ::execve(plan.program, plan.argv, environ);
+  ::execve(plan.program, plan.argv, plan.environment);
   give_up(plan, Step::kExecute);
 }
 
@@ -230,6 +240,9 @@ const char* filter_hint(int error, bool listens) {
 tl::unexpected<Error> report_error(const Report& report, const std::string& program, bool filtered,
                                    bool listens) {
   switch (report.step) {
+    case Step::kDirectory:
+      return errno_error(ErrorKind::kInput, "cannot enter the directory to start in",
+                         report.errnum);
     case Step::kNoNewPrivileges:
       return errno_error(ErrorKind::kEnvironment, "cannot set no_new_privileges", report.errnum);
     case Step::kFilter:
@@ -281,6 +294,11 @@ Result<Launched> launch(const LaunchSpec& spec) {
   argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  std::vector<std::string> variables = spec.environment.value_or(std::vector<std::string>{});
+  std::vector<char*> environment;
+  environment.reserve(variables.size() + 1);
+  for (std::string& variable : variables) environment.push_back(variable.data());
+  environment.push_back(nullptr);
   filter::Program filter = spec.filter.value_or(filter::Program{});
   const HandoverWords handover = spec.listen ? random_handover_words() : HandoverWords{};
   if (spec.listen) filter = with_handover(filter, handover);
@@ -292,6 +310,8 @@ Result<Launched> launch(const LaunchSpec& spec) {
   const ChildPlan plan{
       .program = spec.program.c_str(),
       .argv = argv.data(),
+      .environment = spec.environment ? environment.data() : environ,
+      .directory = spec.directory.empty() ? nullptr : spec.directory.c_str(),
       .filter = filter.empty() ? nullptr : &program,
       .filter_flags = spec.log_refusals ? static_cast<unsigned>(SECCOMP_FILTER_FLAG_LOG) : 0U,
       .listen = spec.listen,

@@ -44,11 +44,14 @@ struct LaunchSpec {
   bool output_to_stderr = false;  // the program's standard output goes to our standard error
   int output = -1;                // a descriptor of ours that becomes its standard output; -1: ours
   int errors = -1;                // and its standard error
+  std::string directory;          // to start in; empty: ours
+  // "NAME=value", the whole of it; nullopt: ours.
+  std::optional<std::vector<std::string>> environment;
 };
 
 // The child is killed with the launcher when the launcher dies before release(); from then on it is
 // on its own. Move-only. The child is in our process group, so that Ctrl-C reaches it. It starts
-// with no signal blocked and none ignored, our environment, our standard input and error.
+// with no signal blocked and none ignored, and our standard input and error.
 class Launched {
  public:
   Launched(Launched&&) noexcept = default;

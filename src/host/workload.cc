@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "base/yaml.h"
+#include "host/address.h"
 
 namespace whittle::host {
 
@@ -213,6 +214,27 @@ const Keys& http_keys() {
   return kKeys;
 }
 
+// Nothing of it may end a line of the request.
+Result<void> check_request(const View& view, const WorkloadCheck& check) {
+  const bool method =
+      !check.method.empty() && check.method.size() <= 32 &&
+      check.method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == std::string::npos;
+  if (!method) {
+    return view.error(format("\"{}\" is no HTTP method", printable(check.method)),
+                      "write it in capitals, as GET or POST");
+  }
+  for (const auto& [name, value] : check.headers) {
+    const bool good = !name.empty() && name.find_first_of(" :\t\r\n") == std::string::npos &&
+                      value.find_first_of("\r\n") == std::string::npos;
+    if (!good) return view.error(format("\"{}\" is no HTTP header", printable(name)));
+    if (name == "Host" || name == "Connection" || name == "Content-Length") {
+      return view.error(format("the header \"{}\" is set by whittle", name),
+                        "the URL, keepAlive and body say what is in it");
+    }
+  }
+  return {};
+}
+
 Result<WorkloadCheck> read_http(const View& view) {
   WorkloadCheck check;
   check.kind = WorkloadCheck::Kind::kHttp;
@@ -229,10 +251,13 @@ Result<WorkloadCheck> read_http(const View& view) {
     TRY_ASSIGN(check.contains, text_or(view, "contains"));
     TRY_ASSIGN(check.keep_alive, flag_or(view, "keepAlive", false));
   }
-  if (!check.url.starts_with("http://")) {
-    return view.error(format("\"{}\" is not an http:// URL", printable(check.url)),
-                      "whittle speaks no TLS: for https use a command, such as curl");
+  HttpUrl url;
+  if (const std::string wrong = parse_http_url(check.url, url); !wrong.empty()) {
+    return view.error(format("\"{}\" is not usable as a URL: {}", printable(check.url), wrong),
+                      "write http://ADDRESS[:PORT]/PATH with a numeric address or localhost; for "
+                      "https use a command, such as curl");
   }
+  TRY(check_request(view, check));
   return check;
 }
 
@@ -243,6 +268,11 @@ Result<WorkloadCheck> read_tcp(const View& view) {
   check.kind = WorkloadCheck::Kind::kTcp;
   TRY_ASSIGN(const View address, view.at("address"));
   TRY_ASSIGN(check.address, address.string());
+  Address parsed;
+  if (const std::string wrong = parse_address(check.address, true, parsed); !wrong.empty()) {
+    return address.error(format("\"{}\": {}", printable(check.address), wrong),
+                         "write [HOST:]PORT with a numeric address or localhost");
+  }
   TRY_ASSIGN(check.send, text_or(view, "send"));
   TRY_ASSIGN(check.expect, text_or(view, "expect"));
   return check;
@@ -329,6 +359,7 @@ Result<Exercise> read_exercise(const View& object) {
                              "for",  "background", "holds"};
   TRY(object.only(kKeys));
   Exercise exercise;
+  exercise.line = object.value().line();
   TRY_ASSIGN(exercise.name, read_name(object));
   TRY(read_kind(object, exercise));
   TRY_ASSIGN(exercise.repeat, number_or(object, "repeat", 1, 10'000'000));
@@ -385,6 +416,16 @@ Result<void> read_stop(const View& object, Workload& workload) {
   return {};
 }
 
+// A text that is one of a few, or missing.
+Result<std::string> choice_or_none(const View& object, std::string_view key, const Keys& choices) {
+  TRY_ASSIGN(const auto found, object.find(key));
+  if (!found) return std::string();
+  TRY_ASSIGN(std::string text, found->string());
+  if (std::find(choices.begin(), choices.end(), text) != choices.end()) return text;
+  return found->error(format("\"{}\" is not known here", printable(text)),
+                      "one of " + join(choices, ", "));
+}
+
 Result<WorkloadPolicy> read_policy(const View& object) {
   static const Keys kKeys = {"base",     "architectures", "defaultAction", "arguments",
                              "headroom", "allow",         "deny"};
@@ -392,9 +433,10 @@ Result<WorkloadPolicy> read_policy(const View& object) {
   WorkloadPolicy policy;
   TRY_ASSIGN(policy.base, text_or(object, "base"));
   TRY_ASSIGN(policy.architectures, texts_or_none(object, "architectures"));
-  TRY_ASSIGN(policy.default_action, text_or(object, "defaultAction"));
-  TRY_ASSIGN(policy.arguments, text_or(object, "arguments"));
-  TRY_ASSIGN(policy.headroom, text_or(object, "headroom"));
+  TRY_ASSIGN(policy.default_action,
+             choice_or_none(object, "defaultAction", {"errno", "kill", "log"}));
+  TRY_ASSIGN(policy.arguments, choice_or_none(object, "arguments", {"base", "safe", "all"}));
+  TRY_ASSIGN(policy.headroom, choice_or_none(object, "headroom", {"none", "siblings"}));
   TRY_ASSIGN(policy.allow, texts_or_none(object, "allow"));
   TRY_ASSIGN(policy.deny, texts_or_none(object, "deny"));
   return policy;

@@ -62,6 +62,7 @@ struct Exercise {
   std::optional<double> rate;        // a second; for load
   std::optional<double> length;      // seconds of load, instead of `repeat`
   bool background = false;           // goes on while the next ones run
+  std::uint32_t line = 0;            // of the file; 0: it came from elsewhere
   std::vector<WorkloadCheck> holds;  // tried after it, until they hold or the limit is over
 };
 

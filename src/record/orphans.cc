@@ -39,6 +39,11 @@ void Orphans::reap(pid_t command) {
   }
 }
 
+pid_t Orphans::first() const {
+  const std::vector<pid_t> pids = children();
+  return pids.empty() ? 0 : pids.front();
+}
+
 void Orphans::ask(int signal) {
   for (const pid_t pid : children()) {
     if (asked_.insert(pid).second) ::kill(pid, signal);

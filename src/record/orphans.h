@@ -24,6 +24,8 @@ class Orphans {
   // Waits for those that have ended. Not for `command` (0: it is gone), which is for its owner, nor
   // for children that other threads of ours have started.
   void reap(pid_t command);
+  // The first of them, a daemon's main process most likely; 0: there is none.
+  pid_t first() const;
   // Sends the signal to each child of ours that has not been sent one.
   void ask(int signal);
   // SIGKILL to each.

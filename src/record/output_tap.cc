@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -115,7 +116,7 @@ bool same_file(int a, int b) {
 }  // namespace
 
 struct OutputTap::State {
-  explicit State(LinePattern wanted) : pattern(std::move(wanted)) {}
+  State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
@@ -126,8 +127,16 @@ struct OutputTap::State {
   void run();
   bool take_in(Stream& stream);
   bool all_done() const;
+  void drop_what_is_over() {
+    if (kept.size() <= kMostKept) return;
+    dropped += kept.size() - kMostKept;
+    kept.erase(0, kept.size() - kMostKept);
+  }
 
-  LinePattern pattern;
+  std::optional<LinePattern> pattern;
+  bool keep = false;
+  std::string kept;
+  std::uint64_t dropped = 0;
   std::vector<Stream> streams;  // one, or standard output and standard error
   std::function<void()> matched;
   std::atomic<bool> ending{false};     // the command is gone: what is in the pipes is all there is
@@ -140,8 +149,14 @@ struct OutputTap::State {
 bool OutputTap::State::take_in(Stream& stream) {
   std::string bytes;
   if (!stream.wants_more() || !stream.read_some(bytes)) return false;
-  if (matched && stream.lines.add(bytes, pattern)) std::exchange(matched, nullptr)();
-  stream.hold(bytes);
+  if (matched && pattern && stream.lines.add(bytes, *pattern)) std::exchange(matched, nullptr)();
+  if (!keep) {
+    stream.hold(bytes);
+    return true;
+  }
+  kept += bytes;
+  // Not each time: what is left would be moved for every line.
+  if (kept.size() > 2 * kMostKept) drop_what_is_over();
   return true;
 }
 
@@ -180,9 +195,13 @@ OutputTap::OutputTap(OutputTap&&) noexcept = default;
 OutputTap& OutputTap::operator=(OutputTap&&) noexcept = default;
 OutputTap::~OutputTap() = default;
 
-Result<OutputTap> OutputTap::open(const std::string& pattern, bool to_stderr) {
-  TRY_ASSIGN(LinePattern compiled, LinePattern::compile(pattern));
-  auto state = std::make_unique<State>(std::move(compiled));
+Result<OutputTap> OutputTap::open(const Options& options) {
+  auto state = std::make_unique<State>();
+  if (!options.pattern.empty()) {
+    TRY_ASSIGN(state->pattern, LinePattern::compile(options.pattern));
+  }
+  state->keep = options.keep;
+  const bool to_stderr = options.to_stderr || options.keep;
   TRY_ASSIGN(Stream output, make_stream(to_stderr ? STDERR_FILENO : STDOUT_FILENO));
   state->streams.push_back(std::move(output));
   if (!to_stderr && !same_file(STDOUT_FILENO, STDERR_FILENO)) {
@@ -191,6 +210,9 @@ Result<OutputTap> OutputTap::open(const std::string& pattern, bool to_stderr) {
   }
   return OutputTap(std::move(state));
 }
+
+const std::string& OutputTap::kept() const { return state_->kept; }
+std::uint64_t OutputTap::dropped() const { return state_->dropped; }
 
 int OutputTap::output() const { return state_->streams.front().command_end.get(); }
 int OutputTap::errors() const { return state_->streams.back().command_end.get(); }
@@ -206,6 +228,7 @@ void OutputTap::finish(const std::function<bool()>& give_up) {
   while (!state_->ended && !give_up()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   state_->abandoned = true;
   if (state_->thread.joinable()) state_->thread.join();
+  state_->drop_what_is_over();
 }
 
 }  // namespace whittle::record

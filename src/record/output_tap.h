@@ -1,7 +1,7 @@
 // Stands between a command's output and ours, and tells when a line of it matches a pattern. What
-// the command writes is passed on unchanged, byte for byte and in order.
+// the command writes is passed on unchanged, byte for byte and in order; or it is kept.
 //
-//   TRY_ASSIGN(OutputTap tap, OutputTap::open(pattern, false));
+//   TRY_ASSIGN(OutputTap tap, OutputTap::open({.pattern = pattern}));
 //   launch.output = tap.output(); launch.errors = tap.errors();
 //   ... fork ...
 //   tap.start([] { ... the line has come ... });
@@ -16,6 +16,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,11 +25,18 @@
 
 namespace whittle::record {
 
+// Bytes.
+inline constexpr std::size_t kMostKept = 256U << 10U;
+
 class OutputTap {
  public:
-  // `to_stderr`: standard output, too, is passed on to our standard error.
+  struct Options {
+    std::string pattern;     // empty: no line is waited for
+    bool to_stderr = false;  // standard output, too, is passed on to our standard error
+    bool keep = false;       // nothing is passed on: the last of it is kept, see kept()
+  };
   // Errors: out of descriptors (environment); the pattern (input).
-  static Result<OutputTap> open(const std::string& pattern, bool to_stderr);
+  static Result<OutputTap> open(const Options& options);
 
   OutputTap(OutputTap&&) noexcept;
   OutputTap& operator=(OutputTap&&) noexcept;
@@ -46,6 +54,11 @@ class OutputTap {
   // Passes on all that is left. Returns when that is done, or soon after `give_up` says true.
   // Processes that still hold the pipes get SIGPIPE from then on.
   void finish(const std::function<bool()>& give_up);
+
+  // Of a command whose output is kept: the last kMostKept bytes of both its outputs, as they came.
+  // REQUIRES: finished.
+  const std::string& kept() const;
+  std::uint64_t dropped() const;  // how many bytes came before those
 
  private:
   struct State;

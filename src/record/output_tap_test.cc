@@ -50,7 +50,7 @@ class Caught {
 
 class Tapped {
  public:
-  explicit Tapped(const std::string& pattern) : tap(*OutputTap::open(pattern, false)) {
+  explicit Tapped(const std::string& pattern) : tap(*OutputTap::open({.pattern = pattern})) {
     command_ = UniqueFd(::dup(tap.output()));
     tap.start([this] { ++matches; });
   }

@@ -2,12 +2,12 @@
 // output is watched for by output_tap.h.)
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "base/cancel.h"
 #include "base/result.h"
+#include "host/address.h"
 
 namespace whittle::record {
 
@@ -20,23 +20,20 @@ struct ReadySpec {
     kExec,  // "exec:COMMAND": a shell command succeeds
   };
   Kind kind = Kind::kTcp;
-  std::string text;  // as it was given
-  std::string host;  // kTcp, kHttp: a numeric address, or "localhost"
-  std::uint16_t port = 0;
-  std::string path;     // kHttp: with the query
-  int status = 0;       // kHttp; 0: any 2xx or 3xx
-  std::string pattern;  // kLog: a POSIX extended regular expression
-  std::string command;  // kExec
+  std::string text;       // as it was given
+  host::Address address;  // kTcp
+  host::HttpUrl url;      // kHttp
+  int status = 0;         // kHttp; 0: any 2xx or 3xx
+  std::string pattern;    // kLog: a POSIX extended regular expression
+  std::string command;    // kExec
 };
 
 // Errors, kind input: the text is of no kind, or its address or pattern cannot be used. Names other
-// than "localhost" are not resolved: in a static binary getaddrinfo(3) needs the C library's shared
-// parts at run time. https is refused: whittle speaks no TLS.
+// than "localhost" are not resolved (host/address.h). https is refused: whittle speaks no TLS.
 Result<ReadySpec> parse_ready(std::string_view text);
 
-// One look. At most two seconds for tcp, http and five for exec; less once `cancelled`, which then
-// answers false. What a check starts is gone when it returns.
-// REQUIRES: the kind is not kLog.
-bool is_ready(const ReadySpec& spec, const std::atomic<bool>& cancelled);
+// One look. At most two seconds for tcp, http and five for exec; less once `cancel` is set, which
+// then answers false. What a check starts is gone when it returns. REQUIRES: the kind is not kLog.
+bool is_ready(const ReadySpec& spec, const Cancel& cancel);
 
 }  // namespace whittle::record

@@ -18,7 +18,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::atomic<bool> kGoOn{false};
+const Cancel kGoOn;
 
 ReadySpec parsed(std::string_view text) {
   auto spec = parse_ready(text);
@@ -27,38 +27,38 @@ ReadySpec parsed(std::string_view text) {
 }
 
 TEST(ParseReady, TakesAPort) {
-  EXPECT_EQ(parsed("tcp:80").host, "localhost");
-  EXPECT_EQ(parsed("tcp:80").port, 80);
-  EXPECT_EQ(parsed("tcp:[::1]:8080").host, "::1");
-  EXPECT_EQ(parsed("tcp:[::1]:8080").port, 8080);
-  EXPECT_EQ(parsed("tcp:localhost:8080").host, "localhost");
-  EXPECT_EQ(parsed("tcp:::1:8080").host, "::1");
+  EXPECT_EQ(parsed("tcp:80").address.host, "localhost");
+  EXPECT_EQ(parsed("tcp:80").address.port, 80);
+  EXPECT_EQ(parsed("tcp:[::1]:8080").address.host, "::1");
+  EXPECT_EQ(parsed("tcp:[::1]:8080").address.port, 8080);
+  EXPECT_EQ(parsed("tcp:localhost:8080").address.host, "localhost");
+  EXPECT_EQ(parsed("tcp:::1:8080").address.host, "::1");
 }
 
 TEST(ParseReady, TakesAUrl) {
   for (const char* text : {"http://127.0.0.1:8080/a/b?c=d", "http:http://127.0.0.1:8080/a/b?c=d"}) {
     const ReadySpec spec = parsed(text);
     EXPECT_EQ(spec.kind, ReadySpec::Kind::kHttp);
-    EXPECT_EQ(spec.host, "127.0.0.1");
-    EXPECT_EQ(spec.port, 8080);
-    EXPECT_EQ(spec.path, "/a/b?c=d");
+    EXPECT_EQ(spec.url.address.host, "127.0.0.1");
+    EXPECT_EQ(spec.url.address.port, 8080);
+    EXPECT_EQ(spec.url.path, "/a/b?c=d");
     EXPECT_EQ(spec.status, 0);
   }
-  EXPECT_EQ(parsed("http://localhost").port, 80);
-  EXPECT_EQ(parsed("http://localhost").path, "/");
-  EXPECT_EQ(parsed("http://[::1]:81?x").path, "/?x");
+  EXPECT_EQ(parsed("http://localhost").url.address.port, 80);
+  EXPECT_EQ(parsed("http://localhost").url.path, "/");
+  EXPECT_EQ(parsed("http://[::1]:81?x").url.path, "/?x");
 }
 
 TEST(ParseReady, TakesAStatusAfterAUrl) {
   EXPECT_EQ(parsed("http://localhost/=404").status, 404);
-  EXPECT_EQ(parsed("http://localhost/=404").path, "/");
+  EXPECT_EQ(parsed("http://localhost/=404").url.path, "/");
   EXPECT_EQ(parsed("http://localhost:81=204").status, 204);
   // In a query it is a value, but for a value that is there already.
   EXPECT_EQ(parsed("http://localhost/?id=404").status, 0);
-  EXPECT_EQ(parsed("http://localhost/?id=404").path, "/?id=404");
+  EXPECT_EQ(parsed("http://localhost/?id=404").url.path, "/?id=404");
   EXPECT_EQ(parsed("http://localhost/?id=1=404").status, 404);
-  EXPECT_EQ(parsed("http://localhost/?id=1=404").path, "/?id=1");
-  EXPECT_EQ(parsed("http://localhost/=999").path, "/=999");
+  EXPECT_EQ(parsed("http://localhost/?id=1=404").url.path, "/?id=1");
+  EXPECT_EQ(parsed("http://localhost/=999").url.path, "/=999");
 }
 
 TEST(ParseReady, TakesAPatternOrACommand) {
@@ -183,7 +183,8 @@ TEST(IsReady, AsksAsAClientDoes) {
 }
 
 TEST(IsReady, GivesUpWhenCancelled) {
-  const std::atomic<bool> cancelled{true};
+  Cancel cancelled;
+  cancelled.set();
   const double start = monotonic_seconds();
   EXPECT_FALSE(is_ready(parsed("exec:sleep 60"), cancelled));
   EXPECT_FALSE(is_ready(parsed("http://127.0.0.1:1/"), cancelled));

@@ -15,10 +15,10 @@ namespace whittle::record {
 
 namespace {
 
-constexpr double kGrace = 10;             // seconds from the stop signal to SIGKILL
 constexpr std::size_t kMostPhases = 30;   // EbpfRecorder::set_phase()
 constexpr std::size_t kMostWarnings = 8;  // kept until they are handed on
-constexpr int kSlice = 50;                // milliseconds between two looks at whether to go
+constexpr double kBetweenLooks = 0.02;    // seconds between two looks at whether it is ready
+constexpr double kPhaseLimit = 2;         // seconds that a new phase may take to be in force
 
 std::size_t distinct_of(const evidence::Run& run) {
   std::size_t distinct = run.syscalls.size();
@@ -45,23 +45,27 @@ Session::Session(const RecordSpec& spec)
 }
 
 Session::~Session() {
-  checks_over_ = true;
+  checks_over_.set();
+  set_over("the recording has ended");
   if (readiness_.joinable()) readiness_.join();
+  if (driver_.joinable()) driver_.join();
   if (mark_reader_.joinable()) mark_reader_.join();
 }
 
 Result<void> Session::prepare(host::LaunchSpec& launch) {
-  if (!spec_.ready || spec_.ready->kind == ReadySpec::Kind::kExec) return {};
-  if (spec_.ready->kind != ReadySpec::Kind::kLog) {
+  const bool by_log = spec_.ready && spec_.ready->kind == ReadySpec::Kind::kLog;
+  if (spec_.ready && !by_log && spec_.ready->kind != ReadySpec::Kind::kExec) {
     ready_too_early_ = is_ready(*spec_.ready, checks_over_);
     if (ready_too_early_) {
       warn(format("{} answers before the command is started: is it another server?",
                   printable(spec_.ready->text)));
       hand_on_warnings();
     }
-    return {};
   }
-  TRY_ASSIGN(tap_, OutputTap::open(spec_.ready->pattern, spec_.output_to_stderr));
+  if (!by_log && !spec_.keep_output) return {};
+  TRY_ASSIGN(tap_, OutputTap::open({.pattern = by_log ? spec_.ready->pattern : "",
+                                    .to_stderr = spec_.output_to_stderr,
+                                    .keep = spec_.keep_output}));
   launch.output_to_stderr = false;
   launch.output = tap_->output();
   launch.errors = tap_->errors();
@@ -71,27 +75,83 @@ Result<void> Session::prepare(host::LaunchSpec& launch) {
 void Session::start() {
   started_ = monotonic_seconds();
   last_new_ = started_;
-  if (tap_) {
-    tap_->start([this] { set_ready(); });
-  } else if (spec_.ready) {
+  if (tap_) tap_->start([this] { set_ready(); });
+  if (spec_.ready && spec_.ready->kind != ReadySpec::Kind::kLog) {
     readiness_ = std::thread([this] { watch_readiness(); });
   }
   if (spec_.marks != nullptr) mark_reader_ = std::thread([this] { watch_marks(); });
+  if (spec_.drive) driver_ = std::thread([this] { drive_once_ready(); });
+}
+
+void Session::set_main(pid_t pid) {
+  {
+    const std::lock_guard lock(mutex_);
+    main_ = pid;
+  }
+  changed_.notify_all();
+}
+
+void Session::set_over(const std::string& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (over_.is_set()) return;
+    over_text_ = why;
+    over_.set();
+  }
+  changed_.notify_all();
+}
+
+void Session::ended(const std::string& how) {
+  main_ = 0;
+  set_over("the workload has ended: " + how);
+}
+
+std::string Session::over_text() const {
+  const std::lock_guard lock(mutex_);
+  return over_text_;
+}
+
+void Session::took_phase(const std::string& phase) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (taken_phase_ == phase) return;
+    taken_phase_ = phase;
+  }
+  changed_.notify_all();
+}
+
+void Session::begin_phase(const std::string& name) {
+  mark(name);
+  if (asks_at_each_call_) return;
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, std::chrono::duration<double>(kPhaseLimit),
+                    [&] { return taken_phase_ == name || phase_ != name || over_.is_set(); });
+}
+
+void Session::drive_once_ready() {
+  block_signals();
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(
+        lock, [this] { return over_.is_set() || (main_ != 0 && (!spec_.ready || ready_after_)); });
+  }
+  if (!over_.is_set()) spec_.drive(*this);
+  driven_ = true;
+  wake();
 }
 
 void Session::watch_readiness() {
   block_signals();
-  while (!checks_over_) {
+  do {
+    host::enter_network_of(main_);
     if (is_ready(*spec_.ready, checks_over_)) return set_ready();
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  } while (checks_over_.pause(monotonic_seconds() + kBetweenLooks));
 }
 
 void Session::watch_marks() {
   block_signals();
-  while (!checks_over_) {
-    pollfd polled = {spec_.marks->fd(), POLLIN, 0};
-    if (::poll(&polled, 1, kSlice) != 1) continue;
+  while (!checks_over_.is_set()) {
+    if (!checks_over_.wait(spec_.marks->fd(), POLLIN, monotonic_seconds() + 60)) continue;
     for (const std::string& name : spec_.marks->read()) mark(name);
   }
 }
@@ -102,6 +162,7 @@ void Session::set_ready() {
     if (!ready_after_) ready_after_ = seconds();
     if (phase_ == "startup") phase_ = "ready";  // a mark's name stands
   }
+  changed_.notify_all();
   wake();
 }
 
@@ -185,6 +246,7 @@ void Session::check_ready_limit(double now) {
     return;
   }
   not_ready_in_time_ = true;
+  if (spec_.drive) return set_over(format("it was not ready within {:g} s", spec_.ready_limit));
   warn(
       format("not ready after {:g} s ({}): the recording goes on, and what is seen counts as "
              "start-up until it is",
@@ -206,16 +268,23 @@ bool Session::stop_requested() {
   if (stopping_) return true;
   const bool signalled = SignalCatcher::caught() > 0;
   const bool late = spec_.time_limit && now - started_ >= *spec_.time_limit;
-  if (!signalled && !late && !quiet_for_long(now)) return false;
+  const bool given_up = spec_.drive && not_ready_in_time_ && !ready_after();
+  if (!signalled && !late && !driven_ && !given_up && !quiet_for_long(now)) return false;
   stop_asked_ = now;
   enough_signals_ = signalled ? 2 : 1;
   stopping_ = true;
-  checks_over_ = true;
+  checks_over_.set();
+  set_over(signalled ? "interrupted" : late ? "the time limit is over" : "it was asked to stop");
   return true;
 }
 
+std::optional<double> Session::stopping_since() const {
+  if (!stopping_) return std::nullopt;
+  return stop_asked_;
+}
+
 bool Session::kill_requested() const {
-  return stopping_ && (monotonic_seconds() - stop_asked_ > kGrace ||
+  return stopping_ && (monotonic_seconds() - stop_asked_ > spec_.stop_limit ||
                        SignalCatcher::insisted() >= enough_signals_);
 }
 
@@ -230,7 +299,17 @@ void Session::checkpoint(const evidence::Run& run) {
 
 double Session::seconds() const { return monotonic_seconds() - started_; }
 
+void Session::give(Recorded& recorded) const {
+  for (std::string& note : notes()) recorded.run.notes.push_back(std::move(note));
+  recorded.ready_after = ready_after();
+  if (!spec_.keep_output || !tap_) return;
+  recorded.output = tap_->kept();
+  recorded.output_dropped = tap_->dropped();
+}
+
 void Session::finish() {
+  set_over("the recording has ended");
+  if (driver_.joinable()) driver_.join();
   if (tap_) {
     const int signals = SignalCatcher::caught();
     tap_->finish([signals] { return SignalCatcher::caught() > signals; });

@@ -4,13 +4,17 @@
 //   TRY(session.prepare(launch));
 //   ... fork ...
 //   session.start();
+//   session.set_main(child.pid());
 //   ... until the tree has gone: wait(), phase(), stop_requested(), kill_requested(), checkpoint()
+//   session.ended("exit status 0");
 //   ... session.finish();
 //
-// But for phase(), which any thread may ask, it belongs to the main thread.
+// But for phase(), which any thread may ask, and what Running has, for spec.drive, it belongs to
+// the main thread.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <initializer_list>
 #include <mutex>
 #include <optional>
@@ -19,17 +23,19 @@
 #include <thread>
 #include <vector>
 
+#include "base/cancel.h"
 #include "base/fd.h"
+#include "host/exercises.h"
 #include "host/launch.h"
 #include "record/output_tap.h"
 #include "record/record.h"
 
 namespace whittle::record {
 
-class Session {
+class Session : private host::Running {
  public:
   explicit Session(const RecordSpec& spec);
-  ~Session();
+  ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -39,7 +45,16 @@ class Session {
   // Starts the clock, the readiness check and the marks. REQUIRES: called once, after the fork.
   void start();
 
-  // "startup", "ready", a mark's name, "stop".
+  // The command itself runs as this process now: it can be driven.
+  void set_main(pid_t pid);
+  // The command has ended, or will be driven no more: a line for people.
+  void ended(const std::string& how);
+  // Calls are counted for this phase from now on. Whoever begins a phase waits for it. Not needed
+  // by a recorder that asks for the phase at each call, and says so beforehand.
+  void took_phase(const std::string& phase);
+  void asks_at_each_call() { asks_at_each_call_ = true; }
+
+  // "startup", "ready", a mark's or an exercise's name, "stop".
   std::string phase() const;
   // Seconds from the start until it was ready; nullopt: it is not, or nothing was to say so.
   std::optional<double> ready_after() const;
@@ -52,17 +67,29 @@ class Session {
   // True once the command is to be stopped: a signal, the time limit, or quiet for long enough.
   // Hands on warnings, too.
   bool stop_requested();
+  std::optional<double> stopping_since() const;  // monotonic_seconds(); nullopt: it is not
   // True once it is to be killed: the grace is over, or a second signal has come.
   bool kill_requested() const;
   // Takes note of a checkpoint and hands it on to the caller of record().
   void checkpoint(const evidence::Run& run);
   double seconds() const;  // since start()
 
-  // Once the tree has gone: passes on the rest of its output, and the last warnings.
+  // Once the tree has gone: passes on the rest of its output, and the last warnings. What drives
+  // the command has come back then.
   void finish();
+  // Then: readiness, notes and output. REQUIRES: finished.
+  void give(Recorded& recorded) const;
 
  private:
+  // Running.
+  void begin_phase(const std::string& name) override;
+  pid_t main_process() const override { return main_; }
+  const Cancel& over() const override { return over_; }
+  std::string over_text() const override;
+
   void watch_readiness();
+  void drive_once_ready();
+  void set_over(const std::string& why);
   void watch_marks();
   void set_ready();
   void mark(const std::string& name);
@@ -82,7 +109,10 @@ class Session {
   double stop_asked_ = 0;
   int enough_signals_ = 0;  // so many of SIGINT and SIGTERM mean: kill
 
-  mutable std::mutex mutex_;  // of the next five
+  mutable std::mutex mutex_;         // of the next seven
+  std::condition_variable changed_;  // one of them has
+  std::string taken_phase_;
+  std::string over_text_;
   std::string phase_ = "startup";
   std::optional<double> ready_after_;
   std::set<std::string> marks_;
@@ -91,8 +121,13 @@ class Session {
 
   UniqueFd woken_;  // an eventfd(2)
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> checks_over_{false};  // no more looks at whether it is ready
+  Cancel checks_over_;  // no more looks at whether it is ready
+  Cancel over_;         // nothing more is to be done with the command
+  std::atomic<pid_t> main_{0};
+  std::atomic<bool> driven_{false};  // to the end
+  bool asks_at_each_call_ = false;
   std::thread readiness_;
+  std::thread driver_;
   std::thread mark_reader_;
   std::optional<OutputTap> tap_;
 };

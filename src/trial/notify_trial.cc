@@ -1,18 +1,17 @@
 #include "trial/notify_trial.h"
 
-#include <poll.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "host/keeper.h"
+#include "host/prepared_run.h"
 #include "record/record.h"
-#include "record/refusals.h"
+#include "record/session.h"
+#include "record/workload_recording.h"
+#include "trial/common.h"
 #include "trial/judge.h"
 #include "trial/notify_filter.h"
 #include "trial/notify_server.h"
@@ -20,8 +19,6 @@
 namespace whittle::trial {
 
 namespace {
-
-constexpr double kGrace = 10;  // seconds from the end of the command, or SIGTERM, to the next step
 
 // Adds refused calls, sorted by call, to the run, which shows nothing else.
 void add_to_run(const std::vector<Denial>& calls, evidence::Run& run) {
@@ -50,28 +47,34 @@ class NotifyTrial {
   NotifyTrial(const TrialSpec& spec, const filter::Program& program)
       : spec_(spec), program_(program) {}
 
-  Result<TrialReport> run() {
-    const host::WorkloadRun& start = spec_.workload.run;
-    host::LaunchSpec launch;
-    TRY_ASSIGN(launch.program, find_program(start.command.at(0)));
-    launch.argv = start.command;
-    launch.no_new_privileges = start.no_new_privileges;
-    launch.output_to_stderr = true;
+  // What record_workload() has done with the command.
+  Result<record::Recorded> run(const record::RecordSpec& spec, TrialReport& report) {
+    record::Session session(spec);
+    host::LaunchSpec launch = spec.prepared->launch();
+    launch.output_to_stderr = spec.output_to_stderr;
     launch.filter = asking_program(program_);
     launch.listen = true;
-    TrialReport report;
-    report.filters = {program_};
-    report.run = record::new_run(start.command, "profile");
-    report.run.source = "notify";
+    TRY(session.prepare(launch));
+    record::Recorded recorded;
+    recorded.run = record::new_run(spec.command, spec.under);
+    recorded.run.source = "notify";
     started_ = monotonic_seconds();
     TRY_ASSIGN(host::Kept kept, host::Kept::start(launch));
+    session.start();
     NotifyServer server(std::move(kept.listener()), options());
     server.start();
     TRY(kept.started());
-    follow(kept, server);
+    session.set_main(kept.pid());
+    follow(kept, server, session, spec);
     server.finish();
-    finish(kept, server, report);
-    return report;
+    finish(kept, server, session, recorded);
+    session.finish();
+    session.give(recorded);
+    report.denials = server.denials();
+    report.fallbacks = server.fallbacks();
+    add_to_run(report.denials, recorded.run);
+    add_to_run(report.fallbacks, recorded.run);
+    return recorded;
   }
 
  private:
@@ -87,66 +90,80 @@ class NotifyTrial {
   }
 
   // Until the last process has gone.
-  void follow(host::Kept& kept, NotifyServer& server) {
-    const record::SignalCatcher signals;
-    double asked = 0;
-    double ended = 0;
+  void follow(host::Kept& kept, NotifyServer& server, record::Session& session,
+              const record::RecordSpec& spec) {
     while (true) {
       kept.update();
       if (kept.gone()) return;
+      const std::string phase = session.phase();
+      server.set_phase(phase);
+      session.took_phase(phase);
       const double now = monotonic_seconds();
-      if (ended == 0 && kept.status()) ended = now;
-      if (asked == 0 && is_to_stop(now, ended)) {
-        asked = now;
-        asked_to_stop_ = ended == 0;
-        ended_the_rest_ = ended != 0;
-        server.set_phase("stop");
-        if (ended == 0) kept.signal(SIGTERM);
+      if (ended_ == 0 && kept.status()) look_at_end(kept, session, spec, now);
+      if (session.stop_requested() ||
+          (!spec.drive && !spec.time_limit && ended_ != 0 && now - ended_ > spec.stop_limit)) {
+        end(kept, server, session, spec, now);
       }
-      // The command is asked first, what it leaves behind when it has gone.
-      if (asked != 0 && ended != 0 && !std::exchange(asked_all_, true)) kept.signal_all(SIGTERM);
-      if (asked != 0 && now - asked > kGrace) kept.kill();
-      pollfd polled = {kept.events_fd(), POLLIN, 0};
-      ::poll(&polled, 1, 50);
+      session.wait({kept.events_fd()}, 50);
     }
   }
 
-  bool is_to_stop(double now, double ended) const {
-    if (record::SignalCatcher::caught() > 0) return true;
-    if (spec_.time_limit) return now - started_ >= *spec_.time_limit;
-    return ended != 0 && now - ended > kGrace;
+  // A command that leaves a daemon behind goes on as that.
+  void look_at_end(const host::Kept& kept, record::Session& session, const record::RecordSpec& spec,
+                   double now) {
+    ended_ = now;
+    const pid_t daemon = spec.drive && kept.status()->success() ? kept.main() : 0;
+    if (daemon != 0) {
+      session.set_main(daemon);
+    } else {
+      session.ended(kept.status()->text());
+    }
   }
 
-  void finish(const host::Kept& kept, const NotifyServer& server, TrialReport& report) const {
-    evidence::Run& run = report.run;
+  // The command is asked first, what it leaves behind when it has gone.
+  void end(host::Kept& kept, NotifyServer& server, const record::Session& session,
+           const record::RecordSpec& spec, double now) {
+    if (asked_ == 0) {
+      asked_ = now;
+      asked_to_stop_ = ended_ == 0 || spec.drive;
+      ended_the_rest_ = ended_ != 0;
+      server.set_phase("stop");
+      if (ended_ == 0) kept.signal(spec.stop_signal);
+    }
+    if (ended_ != 0 && !std::exchange(asked_all_, true)) kept.signal_all(spec.stop_signal);
+    if (session.kill_requested() || now - asked_ > spec.stop_limit) {
+      killed_ = true;
+      kept.kill();
+    }
+  }
+
+  void finish(const host::Kept& kept, const NotifyServer& server, record::Session& session,
+              record::Recorded& recorded) const {
+    evidence::Run& run = recorded.run;
     run.duration = monotonic_seconds() - started_;
-    const ExitStatus status = kept.status().value_or(ExitStatus{});
-    run.exit = status.shell_code();
+    recorded.status = kept.status().value_or(ExitStatus{});
+    session.ended(recorded.status->text());
+    run.exit = recorded.status->shell_code();
     run.lost = server.lost();
-    report.denials = server.denials();
-    report.fallbacks = server.fallbacks();
-    add_to_run(report.denials, run);
-    add_to_run(report.fallbacks, run);
     run.complete = std::all_of(run.lost.begin(), run.lost.end(),
                                [](const auto& loss) { return loss.second == 0; });
-    if (ended_the_rest_) {
+    recorded.asked_to_stop = asked_to_stop_;
+    recorded.killed = killed_;
+    if (asked_ != 0) recorded.stopping = monotonic_seconds() - asked_;
+    if (ended_the_rest_ && !asked_to_stop_) {
       run.notes.emplace_back("what the command left behind did not end, and was ended");
     }
-    host::ExerciseResult result;
-    result.name = "run";
-    result.detail = status.text();
-    result.done = 1;
-    result.seconds = run.duration;
-    result.ok = status.success() || (asked_to_stop_ && status.shell_code() == 128 + SIGTERM);
-    report.exercises.push_back(std::move(result));
   }
 
   const TrialSpec& spec_;
   const filter::Program& program_;
   double started_ = 0;
-  bool asked_to_stop_ = false;   // the command
+  double ended_ = 0;             // the command; 0: it runs
+  double asked_ = 0;             // it was to stop; 0: it was not
+  bool asked_to_stop_ = false;   // the command, or its daemon
   bool ended_the_rest_ = false;  // what it left behind
   bool asked_all_ = false;
+  bool killed_ = false;
 };
 
 }  // namespace
@@ -166,7 +183,18 @@ Result<void> check_for_notify(const TrialSpec& spec, const filter::Program& prog
 
 Result<TrialReport> run_by_notify(const TrialSpec& spec, const filter::Program& program) {
   TRY(check_for_notify(spec, program));
-  return NotifyTrial(spec, program).run();
+  TRY_ASSIGN(host::PreparedRun prepared,
+             host::PreparedRun::prepare(spec.workload.run, {program, {}}));
+  TrialReport report;
+  report.filters = {program};
+  NotifyTrial trial(spec, program);
+  TRY_ASSIGN(record::Exercised exercised,
+             record::record_workload(
+                 spec.workload, record_spec_of(spec), prepared,
+                 [&](const record::RecordSpec& each) { return trial.run(each, report); }));
+  take_recorded(exercised, report);
+  add_native_versions(prepared, report);
+  return report;
 }
 
 }  // namespace whittle::trial

@@ -11,9 +11,9 @@ namespace whittle::trial {
 // out (an old kernel, a listener that is there already) is an error of run_by_notify().
 Result<void> check_for_notify(const TrialSpec& spec, const filter::Program& program);
 
-// REQUIRES: a native run. Runs the command to the end of its last process. What it leaves behind
-// has 10 seconds to end, or until the time limit when there is one; then it is asked to, and at
-// last killed.
+// REQUIRES: a native run. Drives the workload as workload.yaml says, or runs it to the end of its
+// last process. What a command that is not driven leaves behind has 10 seconds to end, or until the
+// time limit when there is one; then it is asked to, and at last killed.
 Result<TrialReport> run_by_notify(const TrialSpec& spec, const filter::Program& program);
 
 }  // namespace whittle::trial

@@ -9,6 +9,8 @@
 // (sys_exit sees calls that a filter refused), judged by the filter read back from the process.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +23,7 @@
 #include "host/workload.h"
 #include "profile/profile.h"
 #include "trial/denial.h"
+#include "trial/versions.h"
 
 namespace whittle::trial {
 
@@ -49,6 +52,8 @@ struct TrialSpec {
   std::optional<double> time_limit;  // seconds; then the workload is asked to stop
   Via via = Via::kAuto;
   bool whole_evidence = false;  // report.run is to be evidence of the whole run
+  bool keep_output = false;     // TrialReport::output; else it goes to our standard error
+  std::function<void(const std::string&)> warn;  // what the user should know meanwhile
 };
 
 struct TrialReport {
@@ -61,6 +66,9 @@ struct TrialReport {
   std::vector<Denial> denials;    // sorted by arch, nr, args
   std::vector<Denial> fallbacks;  // refusals by an explicit ENOSYS rule: meant, and not denials
   std::vector<Undecided> undecided;
+  std::string output;                // the workload's last 256 KiB, when they are kept
+  std::uint64_t output_dropped = 0;  // bytes before those
+  Versions versions;
 
   bool exercised() const;  // all of `exercises` hold, and there is one
   bool pass() const;       // exercised, no denial, nothing undecided, and complete
