@@ -70,8 +70,9 @@ Result<Recorded> EbpfRecording::record(EbpfRecorder& recorder, host::Launched ch
   }
   recorded_.asked_to_stop = asked_at_ != 0;
   recorded_.killed = killed_at_ != 0;
-  if (asked_at_ != 0)
-    recorded_.stopping = (ended_at_ != 0 ? ended_at_ : monotonic_seconds()) - asked_at_;
+  // A daemon has outlived the command that was started.
+  const double end = ended_at_ > asked_at_ ? ended_at_ : monotonic_seconds();
+  if (asked_at_ != 0) recorded_.stopping = end - asked_at_;
   return std::move(recorded_);
 }
 

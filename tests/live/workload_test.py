@@ -201,8 +201,9 @@ exercises:
 """)
 whittle("record", where)
 whittle("generate", where)
-report = verify(where)
-assert report["verdict"] == "pass" and exercise(report, "reload")["ok"], report
+# nginx may sleep for a moment in its end, or not, whatever was recorded.
+report = verify(where, "--mode", "log", expect=None)
+assert all(e["ok"] for e in report["exercises"]) and set(calls(report["denials"])) <= {"clock_nanosleep"}, report
 left = subprocess.run(["pgrep", "-f", site.directory], capture_output=True, text=True, check=False).stdout
 assert not left, left
 print("a daemon: reloaded, and stopped")
