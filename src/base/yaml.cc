@@ -276,12 +276,40 @@ class Builder : public YAML::EventHandler {
   std::size_t values_ = 0;
 };
 
+// Where the first byte is that belongs to no UTF-8 sequence (RFC 3629); npos: nowhere. yaml-cpp
+// takes such bytes as they are.
+std::size_t first_bad_byte(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+    if (byte(0) < 0x80) {
+      ++at;
+      continue;
+    }
+    const std::size_t length = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+    if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() - at < length) return at;
+    // Overlong forms, surrogates, and what is above U+10FFFF.
+    const unsigned least = byte(0) == 0xe0 ? 0xa0 : byte(0) == 0xf0 ? 0x90 : 0x80;
+    const unsigned most = byte(0) == 0xed ? 0x9f : byte(0) == 0xf4 ? 0x8f : 0xbf;
+    if (byte(1) < least || byte(1) > most) return at;
+    for (std::size_t i = 2; i < length; ++i) {
+      if ((byte(i) & 0xc0U) != 0x80U) return at;
+    }
+    at += length;
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 Result<std::vector<Value>> parse_all(std::string_view text, std::string_view place,
                                      const json::Limits& limits) {
   if (text.size() > limits.bytes) {
     return input_error(format("larger than {} MiB", limits.bytes >> 20U), std::string(place));
+  }
+  if (const std::size_t bad = first_bad_byte(text); bad != std::string_view::npos) {
+    const auto line =
+        1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
+    return input_error("not UTF-8", format("{}:{}", place, line), "write the file as UTF-8");
   }
   Builder builder(limits);
   try {

@@ -5,9 +5,9 @@
 // versions differ: plain null, true, false and numbers are what they look like, a whole number with
 // a leading 0 is octal, yes, no, on and off are text, and so is anything in quotes. Anchors,
 // aliases and merge keys (`<<`) are resolved; what they bring counts against the limits, so that no
-// few lines become millions of values. Errors, with the line: what is not YAML, a key that stands
-// twice or is no scalar, a tag other than those of the core schema, integers over 64 bits, anything
-// over the limits.
+// few lines become millions of values. Errors, with the line: what is not UTF-8 or not YAML, a key
+// that stands twice or is no scalar, a tag other than those of the core schema, integers over 64
+// bits, anything over the limits.
 //
 //   TRY_ASSIGN(const json::Value document, yaml::parse(text, "workload.yaml"));
 //   const json::View root(document, "workload.yaml");

@@ -64,6 +64,14 @@ TEST(Yaml, ErrorsHaveTheirLine) {
   EXPECT_THAT(read("<<: 1\n"), HasSubstr("merge key"));
 }
 
+TEST(Yaml, IsUtf8) {
+  EXPECT_EQ(read("a: \xc3\xa4\xf4\x8f\xbf\xbf\n"), "{\"a\":\"\xc3\xa4\xf4\x8f\xbf\xbf\"}");
+  for (const char* bad : {"\x88", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80",
+                          "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xe2\x82", "\xff"}) {
+    EXPECT_EQ(read("a: b\nc: " + std::string(bad) + "\n"), "here:2: not UTF-8");
+  }
+}
+
 TEST(Yaml, IsBounded) {
   // Nine lines that stand for a billion values.
   std::string bomb = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n";

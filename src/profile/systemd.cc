@@ -19,7 +19,7 @@ namespace whittle::profile {
 namespace {
 
 constexpr std::size_t kMostBytes = 1U << 20U;
-constexpr std::size_t kMostWordBytes = 160;  // a name of 128, and an errno
+constexpr std::size_t kMostNameBytes = 128;
 constexpr std::uint64_t kMostErrno = 4095;
 constexpr std::string_view kFilterKey = "SystemCallFilter";
 constexpr std::string_view kErrnoKey = "SystemCallErrorNumber";
@@ -85,7 +85,7 @@ void add_group(std::string_view name, unsigned depth, std::set<std::string>& cal
 }
 
 bool is_word(std::string_view word) {
-  return !word.empty() && word.size() <= kMostWordBytes &&
+  return !word.empty() && word.substr(0, word.find(':')).size() <= kMostNameBytes &&
          std::all_of(word.begin(), word.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   std::string_view("_-@:").find(c) != std::string_view::npos;
