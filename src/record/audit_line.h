@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "record/audit_record.h"
 #include "record/audit_time.h"
@@ -41,6 +42,10 @@ struct AuditLine {
 
 class AuditLineParser {
  public:
+  AuditLineParser() = default;
+  AuditLineParser(AuditLineParser&&) = default;
+  AuditLineParser& operator=(AuditLineParser&&) = default;
+
   // Without the newline. The record points into the line or into this parser.
   AuditLine parse(std::string_view line);
   // What an audit socket or a journal entry gives: the body alone, and what is known of it.
@@ -51,6 +56,16 @@ class AuditLineParser {
  private:
   AuditLine parse_auditd(std::string_view line);
   AuditLine parse_tagged(std::string_view line, std::size_t at, std::size_t body_at);
+  bool parse_known(std::string_view body, AuditRecord& record);
+
+  // What was parsed lately, by what it ends with: a flood repeats itself.
+  struct Known {
+    std::string body;
+    AuditRecord record;
+    std::string comm;
+    std::string exe;
+  };
+  std::vector<Known> known_;
   AuditBodyParser body_;
   LogClock clock_;
   std::string unescaped_;

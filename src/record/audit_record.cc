@@ -283,29 +283,43 @@ bool AuditBodyParser::parse(std::string_view body, AuditRecord& record) {
   record.exe = {};
   while (fields.next(key, value)) {
     bool good = true;
-    if (key == "pid") {
-      good = parse_u32(value, record.pid);
-    } else if (key == "comm") {
-      record.comm = text_of(value, comm_);
-    } else if (key == "exe") {
-      record.exe = text_of(value, exe_);
-    } else if (key == "sig") {
-      std::uint32_t signal = 0;
-      good = parse_u32(value, signal);
-      record.signal = static_cast<std::int32_t>(signal);
-    } else if (key == "arch") {
-      good = parse_hex(value, record.audit_arch);
-      seen |= kSawArch;
-    } else if (key == "syscall") {
-      good = parse_u32(value, record.nr);
-      seen |= kSawCall;
-    } else if (key == "ip") {
-      good = parse_hex(value, record.ip);
-    } else if (key == "code") {
-      std::uint32_t code = 0;
-      good = value.starts_with("0x") && parse_hex(value, code);
-      record.action = audit_action(code);
-      seen |= kSawCode;
+    switch (key.empty() ? '\0' : key[0]) {
+      case 'p':
+        if (key == "pid") good = parse_u32(value, record.pid);
+        break;
+      case 'e':
+        if (key == "exe") record.exe = text_of(value, exe_);
+        break;
+      case 'i':
+        if (key == "ip") good = parse_hex(value, record.ip);
+        break;
+      case 'a':
+        if (key != "arch") break;
+        good = parse_hex(value, record.audit_arch);
+        seen |= kSawArch;
+        break;
+      case 's':
+        if (key == "sig") {
+          std::uint32_t signal = 0;
+          good = parse_u32(value, signal);
+          record.signal = static_cast<std::int32_t>(signal);
+        } else if (key == "syscall") {
+          good = parse_u32(value, record.nr);
+          seen |= kSawCall;
+        }
+        break;
+      case 'c':
+        if (key == "comm") {
+          record.comm = text_of(value, comm_);
+        } else if (key == "code") {
+          std::uint32_t code = 0;
+          good = value.starts_with("0x") && parse_hex(value, code);
+          record.action = audit_action(code);
+          seen |= kSawCode;
+        }
+        break;
+      default:
+        break;
     }
     if (!good) return false;
     if ((seen & kSawCode) != 0) break;

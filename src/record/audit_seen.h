@@ -21,13 +21,17 @@ inline constexpr std::size_t kMostRemembered = std::size_t{1} << 20U;
 // Of different things said, whatever the stamp: a program makes a call from few places.
 inline constexpr std::size_t kMostSaid = std::size_t{1} << 17U;
 
+// Of comm and exe.
+std::uint64_t names_hash(const AuditRecord& record);
+
 class SeenRecords {
  public:
-  // REQUIRES: a power of 2.
+  // REQUIRES: a power of 2, 64 or more.
   explicit SeenRecords(std::size_t remembered = kMostRemembered)
       : stamped_(remembered), said_(std::min(remembered, kMostSaid)) {}
   // Takes the record in; true: it is a copy.
-  bool is_copy(const AuditRecord& record);
+  // `names`: names_hash() of the record.
+  bool is_copy(const AuditRecord& record, std::uint64_t names);
   bool forgot() const { return stamped_.forgot() || said_.forgot(); }
 
  private:

@@ -9,13 +9,13 @@ namespace whittle::record {
 
 namespace {
 
-std::uint64_t group_hash(const AuditRecord& record, const std::string& container) {
+std::uint64_t group_hash(const AuditRecord& record, std::uint64_t names,
+                         const std::string& container) {
   Hash hash;
+  hash.add(names);
   hash.add(std::uint64_t{record.audit_arch} << 32U | record.nr);
   hash.add(static_cast<std::uint64_t>(record.action) << 32U |
            static_cast<std::uint32_t>(record.signal));
-  hash.add(record.comm);
-  hash.add(record.exe);
   hash.add(container);
   return hash.value();
 }
@@ -40,9 +40,10 @@ void AuditTally::grow() {
   slots_ = std::move(larger);
 }
 
-AuditGroup* AuditTally::group_of(const AuditRecord& record, const std::string& container) {
+AuditGroup* AuditTally::group_of(const AuditRecord& record, std::uint64_t names,
+                                 const std::string& container) {
   grow();
-  const std::uint64_t hash = group_hash(record, container);
+  const std::uint64_t hash = group_hash(record, names, container);
   std::size_t at = hash & (slots_.size() - 1);
   for (; slots_[at].group != 0; at = (at + 1) & (slots_.size() - 1)) {
     if (slots_[at].hash != hash) continue;
@@ -64,12 +65,14 @@ AuditGroup* AuditTally::group_of(const AuditRecord& record, const std::string& c
 }
 
 void AuditTally::add_record(const AuditRecord& record) {
-  if (seen_.is_copy(record)) {
+  const std::uint64_t names = names_hash(record);
+  if (seen_.is_copy(record, names)) {
     ++counts_.duplicates;
     return;
   }
   ++counts_.records;
-  AuditGroup* const group = group_of(record, container_of ? container_of(record) : std::string());
+  AuditGroup* const group =
+      group_of(record, names, container_of ? container_of(record) : std::string());
   if (group == nullptr) {
     ++counts_.ungrouped;
   } else {

@@ -74,7 +74,8 @@ class AuditTally {
  private:
   void add_record(const AuditRecord& record);
   void add_counter(std::uint64_t lost);
-  AuditGroup* group_of(const AuditRecord& record, const std::string& container);
+  AuditGroup* group_of(const AuditRecord& record, std::uint64_t names,
+                       const std::string& container);
   void grow();
 
   struct Slot {

@@ -5,6 +5,7 @@ import collections
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -78,9 +79,12 @@ follow = Follow(wrapper=["setpriv", "--bounding-set", "-net_admin", "--inh-caps"
 follow.process.send_signal(signal.SIGSTOP)
 logged("flood", 20000)
 follow.process.send_signal(signal.SIGCONT)
-for line in follow.process.stdout:  # the loss is seen by what comes after it
+said = b""
+for _ in range(100):  # the loss is seen by what comes after it, once there is room again
     logged("after")
-    if "after" in line:
+    while select.select([follow.process.stdout], [], [], 0.2)[0]:
+        said += os.read(follow.process.stdout.fileno(), 65536)
+    if b"after" in said:
         break
 output, errors = follow.end()
 got = sum(int(line.split()[0]) for line in output.splitlines() if re.match(r" *\d.* flood \(", line))
