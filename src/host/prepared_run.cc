@@ -23,7 +23,8 @@ std::vector<std::string> own_environment() {
 std::vector<std::string> environment_of(const WorkloadRun& run, bool with_ours) {
   std::vector<std::string> all = with_ours ? own_environment() : std::vector<std::string>();
   for (const auto& [name, value] : run.environment) {
-    std::erase_if(all, [&](const std::string& entry) { return entry.starts_with(name + "="); });
+    std::erase_if(
+        all, [&name = name](const std::string& entry) { return entry.starts_with(name + "="); });
     all.push_back(format("{}={}", name, value));
   }
   return all;
