@@ -33,6 +33,7 @@ foreach(file_name syscalls arguments constants legacy parameters syscall-purpose
   whittle_embed(whittle_syscalls ${symbol}_tsv ${CMAKE_SOURCE_DIR}/data/${file_name}.tsv)
 endforeach()
 whittle_embed(whittle_filter libseccomp_names_tsv ${CMAKE_SOURCE_DIR}/data/libseccomp-names.tsv)
+whittle_embed(whittle_deploy pod_security_json ${CMAKE_SOURCE_DIR}/data/pod-security.json)
 whittle_embed(whittle_review exploits_json ${CMAKE_SOURCE_DIR}/data/exploits.json)
 foreach(file_name dangerous-calls enosys-probes runtime-stops)
   string(REPLACE - _ symbol ${file_name})
