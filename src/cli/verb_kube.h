@@ -8,7 +8,8 @@
 
 namespace whittle::cli {
 
-// Each of these is a function `const Verb& kube_NAME_verb();`. Its `name` is the sub-command's, its
-// `run` gets the operands that follow that.
+// The `name` is the sub-command's; `run` gets the operands that follow it.
+const Verb& kube_check_verb();
+const Verb& kube_patch_verb();
 
 }  // namespace whittle::cli
