@@ -43,21 +43,7 @@ void set_occurrence(const trial::Denial& denial, json::Value& item) {
 
 json::Value denials_json(const std::vector<trial::Denial>& denials) {
   json::Array out;
-  for (const trial::Denial& denial : denials) {
-    json::Value item;
-    item.set("arch", syscalls::arch_name(denial.arch));
-    item.set("syscall", denial.syscall);
-    item.set("nr", denial.nr);
-    item.set("args", arguments_json(denial.args, false));
-    item.set("hex", arguments_json(denial.args, true));
-    item.set("action", profile::action_name(denial.verdict.action));
-    item.set("data", static_cast<unsigned>(denial.verdict.data));
-    item.set("comm", denial.comm);
-    item.set("phase", denial.phase);
-    item.set("count", denial.count);
-    set_occurrence(denial, item);
-    out.push_back(std::move(item));
-  }
+  for (const trial::Denial& denial : denials) out.push_back(denial_json(denial));
   return out;
 }
 
@@ -133,6 +119,22 @@ std::string fallback_lines(const std::vector<trial::Denial>& fallbacks) {
 }
 
 }  // namespace
+
+json::Value denial_json(const trial::Denial& denial) {
+  json::Value item;
+  item.set("arch", syscalls::arch_name(denial.arch));
+  item.set("syscall", denial.syscall);
+  item.set("nr", denial.nr);
+  item.set("args", arguments_json(denial.args, false));
+  item.set("hex", arguments_json(denial.args, true));
+  item.set("action", profile::action_name(denial.verdict.action));
+  item.set("data", static_cast<unsigned>(denial.verdict.data));
+  item.set("comm", denial.comm);
+  item.set("phase", denial.phase);
+  item.set("count", denial.count);
+  set_occurrence(denial, item);
+  return item;
+}
 
 bool all_pass(std::span<const TrialOutcome> outcomes) {
   return std::all_of(outcomes.begin(), outcomes.end(),

@@ -35,6 +35,8 @@ json::Value trial_sarif(std::span<const TrialOutcome> outcomes);
 // "x86_64 mkdir(...)  errno EPERM  by worker in phase reload, 3 times, from make_cache in
 // app+0x1189"
 std::string denial_text(const trial::Denial& denial);
+// One of the report's "denials".
+json::Value denial_json(const trial::Denial& denial);
 // "runc", "crun", "none"
 std::string runtime_name(const trial::TrialSpec& spec);
 std::string mode_name(const trial::TrialSpec& spec);

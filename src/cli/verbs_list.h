@@ -19,6 +19,7 @@ const Verb& explain_verb();
 const Verb& verify_verb();
 const Verb& probe_verb();
 const Verb& audit_verb();
+const Verb& watch_verb();
 const Verb& baseline_verb();
 const Verb& install_verb();
 const Verb& syscall_verb();

@@ -329,9 +329,11 @@ Result<EbpfRecorder> EbpfRecorder::open(const Options& options) {
 
 std::uint32_t first_uncounted_number() { return RECORDER_NUMBERS; }
 
-void EbpfRecorder::judge(std::span<const JudgeSpec> specs) {
-  recorder_call* calls = state_->maps.control->calls;
-  std::vector<recorder_judge> how(RECORDER_SLOTS, RECORDER_NO_JUDGE);
+namespace {
+
+// Those that are not among the specs are kept as `others` says.
+void judge_calls(recorder_call* calls, std::span<const JudgeSpec> specs, recorder_judge others) {
+  std::vector<recorder_judge> how(RECORDER_SLOTS, others);
   for (const JudgeSpec& spec : specs) {
     const auto slot = slot_of(spec.arch, spec.nr);
     if (!slot) continue;
@@ -343,8 +345,14 @@ void EbpfRecorder::judge(std::span<const JudgeSpec> specs) {
   }
 }
 
-void EbpfRecorder::judge_unknown() {
-  for (recorder_call& call : state_->maps.control->calls) call.judge = RECORDER_JUDGE_UNKNOWN;
+}  // namespace
+
+void EbpfRecorder::judge(std::span<const JudgeSpec> specs) {
+  judge_calls(state_->maps.control->calls, specs, RECORDER_NO_JUDGE);
+}
+
+void EbpfRecorder::judge_unknown(std::span<const JudgeSpec> specs) {
+  judge_calls(state_->maps.control->calls, specs, RECORDER_JUDGE_UNKNOWN);
 }
 
 void EbpfRecorder::stop_at_exec() { state_->maps.control->stop_at_exec = 1; }

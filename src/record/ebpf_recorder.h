@@ -107,8 +107,9 @@ class EbpfRecorder {
   // Which calls to keep for judgement, from now on; the last call of these two decides.
   void judge(std::span<const JudgeSpec> specs);
   // For a filter that is not known yet: keeps whatever a task under one was answered as filters
-  // answer (EPERM, EACCES, ENOSYS, the number), with all arguments.
-  void judge_unknown();
+  // answer (EPERM, EACCES, ENOSYS, the number), with all arguments. Those of `specs` are kept as
+  // judge() has it, whatever they were answered.
+  void judge_unknown(std::span<const JudgeSpec> specs = {});
   // Stop (SIGSTOP) the first process that execs under a filter, before its first instruction.
   // REQUIRES: called before add(); for Start::kUnderFilter.
   void stop_at_exec();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <utility>
 
 #include "base/errno_name.h"
 #include "filter/decide.h"
@@ -69,6 +71,18 @@ std::vector<JudgeSpec> judge_specs(std::span<const sock_filter> program) {
     }
   }
   return specs;
+}
+
+std::vector<JudgeSpec> unite(std::span<const JudgeSpec> specs) {
+  std::map<std::pair<Arch, std::uint32_t>, JudgeSpec> united;
+  for (const JudgeSpec& spec : specs) {
+    JudgeSpec& into = united.try_emplace({spec.arch, spec.nr}, spec).first->second;
+    into.arguments = static_cast<std::uint8_t>(into.arguments | spec.arguments);
+    into.never_allowed = into.never_allowed && spec.never_allowed;
+  }
+  std::vector<JudgeSpec> sorted;
+  for (const auto& [call, spec] : united) sorted.push_back(spec);
+  return sorted;
 }
 
 JudgedCall judged_call(const Call& call) {

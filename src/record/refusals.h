@@ -16,6 +16,10 @@ namespace whittle::record {
 // to keep so that refusals can be told.
 std::vector<JudgeSpec> judge_specs(std::span<const sock_filter> program);
 
+// One entry for each call, sorted by ABI and number: all arguments that any of its entries keeps;
+// it is never allowed when all of them say so.
+std::vector<JudgeSpec> unite(std::span<const JudgeSpec> specs);
+
 // A call as ptrace saw it, in the form in which eBPF keeps it.
 JudgedCall judged_call(const Call& call);
 

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "base/clock.h"
@@ -14,6 +13,7 @@
 #include "host/containers.h"
 #include "record/container_watch.h"
 #include "record/ebpf_recorder.h"
+#include "record/process_tree.h"
 #include "record/ptrace_recorder.h"
 #include "record/ptrace_run.h"
 #include "record/refusals.h"
@@ -28,6 +28,8 @@ using Source = EbpfRecorder::Source;
 
 constexpr int kPollMilliseconds = 50;
 constexpr double kCheckpointSeconds = 1;
+constexpr double kViewSeconds = 0.1;
+constexpr double kRest = 20;  // so many times as long as a view takes, none is made
 constexpr const char* kLateNote =
     "it ran already when the recording began: what it did before is not known";
 
@@ -56,6 +58,9 @@ struct Life {
   evidence::Run exec_run;
   // In force in its first process; empty: none, nullopt: not known.
   std::optional<std::vector<filter::Program>> filters;
+  std::string unreadable;  // why they are not known
+  pid_t first = 0;         // that process; 0: not known
+  std::uint64_t number = 0;
 };
 
 // The refused calls of a filter are no need of the workload. Of several filters each answers for
@@ -119,7 +124,7 @@ class TargetRecording {
       return input_error(format("no such process: {}", target_.pid), {},
                          "it has ended, or it is a thread of the kernel");
     }
-    attached(format("recording process {}: {}", target_.pid, plural(tasks, "task")));
+    attached(format("{} process {}: {}", target_.doing, target_.pid, plural(tasks, "task")));
     TRY(follow(life));
     return finish(life);
   }
@@ -169,7 +174,7 @@ class TargetRecording {
                recorder_->add_cgroup_tasks(for_kernel(life.cgroup), 0, 0, 0));
     life.late = tasks != 0;
     attached(tasks != 0
-                 ? format("recording the cgroup {}: {}", printable(life.cgroup.path),
+                 ? format("{} the cgroup {}: {}", target_.doing, printable(life.cgroup.path),
                           plural(tasks, "task"))
                  : format("waiting for a task in the cgroup {}", printable(life.cgroup.path)));
     TRY(follow(life));
@@ -194,8 +199,8 @@ class TargetRecording {
     const EbpfRecorder::Cgroup cgroup = for_kernel(life.cgroup);
     TRY(recorder_->follow_cgroup(cgroup, 0, 1));
     TRY_ASSIGN(const std::uint64_t tasks, recorder_->add_cgroup_tasks(cgroup, container.pid, 0, 1));
-    attached(
-        format("recording the container {}: {}", printable(target_.name), plural(tasks, "task")));
+    attached(format("{} the container {}: {}", target_.doing, printable(target_.name),
+                    plural(tasks, "task")));
     TRY(follow(life));
     return finish(life);
   }
@@ -214,7 +219,7 @@ class TargetRecording {
       const bool lives = is_alive(life);
       seen = seen || lives;
       if (gone && seen) return {};
-      if ((seen && !lives) || session_->stop_requested()) return {};
+      if ((seen && !lives) || enough_ || session_->stop_requested()) return {};
     }
   }
 
@@ -232,6 +237,7 @@ class TargetRecording {
       recorder_->drain();
     }
     identify(life);
+    TRY(show(life, false));
     if (monotonic_seconds() < next_checkpoint_) return {};
     next_checkpoint_ = monotonic_seconds() + kCheckpointSeconds;
     Life so_far = life;
@@ -242,6 +248,37 @@ class TargetRecording {
     add_runs(so_far, runs);
     target_.checkpoint(runs, session_->phase());
     return {};
+  }
+
+  // For who watches.
+  Result<void> show(const Life& life, bool ended) {
+    const double began = monotonic_seconds();
+    const bool known = life.identified || !watch_;
+    if (!target_.watch || (!ended && (!known || began < next_view_))) return {};
+    const std::uint64_t others = ended ? 0 : otherwise_filtered(life);
+    for (const Source part : {Source{0}, Source{1}}) {
+      if (part == 1 && !life.has_exec) break;
+      TRY_ASSIGN(const Snapshot snapshot, recorder_->snapshot(life.main + part));
+      const std::string& runtime = life.run.runtime;
+      const TargetView view = {life.number,  part == 1,       ended,  life.started, runtime,
+                               life.filters, life.unreadable, others, kept_,        snapshot};
+      if (!target_.watch(view)) enough_ = true;
+    }
+    const double now = monotonic_seconds();
+    next_view_ = now + std::max(kViewSeconds, kRest * (now - began));
+    return {};
+  }
+
+  std::uint64_t otherwise_filtered(const Life& life) const {
+    if (!life.filters || life.first == 0) return 0;
+    const std::string own = status_field(life.first, "Seccomp_filters");
+    if (own.empty()) return 0;
+    const std::vector<pid_t> all =
+        life.cgroup.id == 0 ? tree_of(life.first) : cgroups_->processes(life.cgroup);
+    return static_cast<std::uint64_t>(std::count_if(all.begin(), all.end(), [&](pid_t pid) {
+      const std::string filters = status_field(pid, "Seccomp_filters");
+      return !filters.empty() && filters != own;
+    }));
   }
 
   // A container that has run, and of which nothing was counted.
@@ -265,6 +302,7 @@ class TargetRecording {
     life.identified = true;
     read_filters(life, life.container->pid);
     if (!life.filters && !life.container->filtered) life.filters.emplace();
+    if (target_.watch) judge_for(life);  // from now on also what it answers otherwise than most do
     describe(life);
   }
 
@@ -273,6 +311,8 @@ class TargetRecording {
   void begin(Life& life, const std::vector<std::string>& command) {
     session_.emplace(spec_);
     session_->start();
+    life.number = ++lives_;
+    next_view_ = 0;
     next_checkpoint_ = monotonic_seconds() + kCheckpointSeconds;
     life.run = new_run(command, "none");
     life.run.source = "ebpf";
@@ -299,37 +339,36 @@ class TargetRecording {
 
   void read_filters(Life& life, pid_t pid) {
     // A process without one is not even stopped for it.
+    life.first = pid;
     const auto status = read_file(format("/proc/{}/status", pid), 1U << 16U);
     if (status && status->find("\nSeccomp:\t0\n") != std::string::npos) {
       life.filters.emplace();
       return;
     }
-    if (auto filters = filter::read_back(pid)) life.filters = *std::move(filters);
+    auto filters = filter::read_back(pid);
+    if (filters) {
+      life.filters = *std::move(filters);
+    } else {
+      life.unreadable = filters.error().message;
+    }
   }
 
   // What the kernel has to keep so that refusals can be told.
   void judge_for(const Life& life) {
-    if (!life.filters) {
-      recorder_->judge_unknown();
-      return;
-    }
+    if (!life.filters) return judge_unknown();
     std::vector<JudgeSpec> specs;
     for (const filter::Program& program : *life.filters) {
       const auto more = judge_specs(program);
       specs.insert(specs.end(), more.begin(), more.end());
     }
-    if (life.filters->size() > 1) {
-      // One call in two of them: all arguments that either looks at.
-      std::map<std::pair<syscalls::Arch, std::uint32_t>, JudgeSpec> united;
-      for (const JudgeSpec& spec : specs) {
-        JudgeSpec& into = united.try_emplace({spec.arch, spec.nr}, spec).first->second;
-        into.arguments = static_cast<std::uint8_t>(into.arguments | spec.arguments);
-        into.never_allowed = into.never_allowed && spec.never_allowed;
-      }
-      specs.clear();
-      for (const auto& [call, spec] : united) specs.push_back(spec);
-    }
-    recorder_->judge(specs);
+    kept_ = unite(specs);  // one call in two of them: all arguments that either looks at
+    if (target_.to_judge) kept_ = target_.to_judge(std::move(kept_));
+    recorder_->judge(kept_);
+  }
+
+  void judge_unknown() {
+    kept_ = target_.to_judge ? target_.to_judge({}) : std::vector<JudgeSpec>();
+    recorder_->judge_unknown(kept_);
   }
 
   Result<void> take_source(const Life& life, Source source, evidence::Run& run) {
@@ -363,6 +402,10 @@ class TargetRecording {
   Result<void> finish(Life& life) {
     session_->finish();
     recorder_->set_phase(session_->phase());
+    if (!life.filters && life.unreadable.empty()) {
+      life.unreadable = "it ended before that could be done";
+    }
+    TRY(show(life, true));
     TRY(take(life));
     for (evidence::Run* run : {&life.run, &life.exec_run}) {
       if (life.late) {
@@ -400,7 +443,7 @@ class TargetRecording {
 
   Result<void> wait_for_it() {
     TRY(open(ContainerWatch::kSources));
-    recorder_->judge_unknown();
+    judge_unknown();
     TRY_ASSIGN(watch_, ContainerWatch::start(*recorder_, *cgroups_, target_.name));
     if (const auto running = watch_->running_before()) {  // it has started since we looked
       watch_.reset();
@@ -409,7 +452,7 @@ class TargetRecording {
     attached("waiting for the container " + printable(target_.name));
     const double began = monotonic_seconds();
     std::uint64_t lives = 0;
-    while (lives < target_.lives && SignalCatcher::caught() == 0) {
+    while (lives < target_.lives && !enough_ && SignalCatcher::caught() == 0) {
       TRY_ASSIGN(auto started, next_started(began));
       if (!started) break;
       if (++lives == target_.lives) TRY(watch_->stop());
@@ -444,6 +487,7 @@ class TargetRecording {
     identify(life);
     TRY(follow(life));
     TRY(finish(life));
+    if (target_.watch) judge_unknown();  // the next one may have another filter
     return recorder_->release(for_kernel(life.cgroup));
   }
 
@@ -454,6 +498,10 @@ class TargetRecording {
   std::optional<ContainerWatch> watch_;
   std::optional<Session> session_;
   double next_checkpoint_ = 0;
+  double next_view_ = 0;
+  bool enough_ = false;          // for who watches
+  std::uint64_t lives_ = 0;      // begun
+  std::vector<JudgeSpec> kept_;  // for judgement
   std::vector<evidence::Run> runs_;
 };
 

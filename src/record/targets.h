@@ -20,9 +20,27 @@
 
 #include "base/result.h"
 #include "evidence/evidence.h"
+#include "filter/program.h"
+#include "record/ebpf_recorder.h"
 #include "record/record.h"
 
 namespace whittle::record {
+
+// What a recording knows at a moment of one part of its target, for whoever watches it.
+struct TargetView {
+  std::uint64_t life = 1;      // which start of it, of those that this recording has seen
+  bool entered = false;        // what entered the container later; else its own
+  bool ended = false;          // nothing will be added to this life any more
+  bool from_start = false;     // it was waited for: judged only in part until its filter was known
+  const std::string& runtime;  // of a container; else empty
+  // In force in its first process, newest first; nullopt: they could not be read, and why.
+  const std::optional<std::vector<filter::Program>>& filters;
+  const std::string& unreadable;
+  // Processes of it that are under more or fewer filters than the first one.
+  std::uint64_t otherwise_filtered = 0;
+  const std::vector<JudgeSpec>& kept;  // what the kernel keeps for judgement
+  const Snapshot& snapshot;            // since the beginning of this life
+};
 
 struct Target {
   enum class Kind {
@@ -40,6 +58,13 @@ struct Target {
   std::function<void(const std::string&)> attached;
   // In place of RecordSpec::checkpoint: the runs so far, as they would be returned.
   std::function<void(std::span<const evidence::Run>, const std::string& phase)> checkpoint;
+  // Of the calls that its filter may refuse, makes those that are to be kept for judgement. Called
+  // with none as long as the filter is not known.
+  std::function<std::vector<JudgeSpec>(std::vector<JudgeSpec>)> to_judge;
+  // Called for each part of the target, ten times a second (less often when that is much work), and
+  // at the end of each life. False: end the recording.
+  std::function<bool(const TargetView&)> watch;
+  const char* doing = "recording";  // in what `attached` is told
 };
 
 // "pid-17" or the name of the program, the last part of a cgroup's path, a container's name: what
