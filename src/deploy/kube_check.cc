@@ -189,7 +189,7 @@ CheckResult check(const std::vector<Manifest>& manifests, const CheckSettings& s
   Surroundings surroundings;
   for (const Manifest& manifest : manifests) {
     for (const Object& object : manifest.objects) {
-      surroundings.brought.merge(brought_by(object));
+      add_brought(object, surroundings);
       if (object.kind != "Namespace") continue;
       Reporter reporter(manifest.file, object, result.findings);
       namespaces[object.name] = check_namespace(object, reporter);

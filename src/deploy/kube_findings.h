@@ -41,6 +41,8 @@ review::Severity severity_of(std::string_view rule);
 struct Surroundings {
   // Paths below the kubelet's seccomp directory that objects of the manifests bring.
   std::set<std::string> brought;
+  // Names of profiles in ConfigMaps, which something may copy to any path there.
+  std::set<std::string> carried;
 };
 
 // kube_seccomp.cc: the profile of each container.
@@ -59,6 +61,6 @@ void check_profiles(const Manifest& manifest, const Object& object, const CheckS
                     Reporter& reporter);
 // Profiles of `settings.profiles` that a pod names, each once.
 void check_profile_file(const std::string& path, const CheckSettings& settings, Reporter& reporter);
-std::set<std::string> brought_by(const Object& object);
+void add_brought(const Object& object, Surroundings& surroundings);
 
 }  // namespace whittle::deploy

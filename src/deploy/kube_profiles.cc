@@ -26,20 +26,26 @@ void report_unreadable(const Error& error, const View& place, Reporter& reporter
               format("{}: no runtime takes this profile", error.text()), error.hint);
 }
 
-// The line of the manifest in which a value of several lines begins, less one: 0 when its lines are
-// not those of the manifest.
-std::uint32_t line_before(const Manifest& manifest, const View& value) {
-  std::vector<std::string> lines = split(manifest.text, '\n');
-  const std::uint32_t line = value.value().line();
-  if (line == 0 || line > lines.size()) return 0;
-  // A literal block: the lines behind "key: |" are the text.
-  const std::string_view head = trim(lines[line - 1]);
-  const std::size_t mark = head.rfind('|');
-  if (mark == std::string_view::npos ||
-      head.substr(mark).find_first_not_of("|+-0123456789") != std::string_view::npos) {
-    return 0;
+// The text of a line, counted from 1.
+std::string_view line_of(std::string_view text, std::uint32_t line) {
+  for (std::uint32_t at = 1; at < line; ++at) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return {};
+    text.remove_prefix(end + 1);
   }
-  return line;
+  return text.substr(0, text.find('\n'));
+}
+
+// The line of the manifest behind which the lines of a value of several lines stand; 0 when its
+// lines are not those of the manifest.
+std::uint32_t line_before(const Manifest& manifest, const View& value) {
+  // A literal block: the lines behind "key: |" are the text.
+  const std::string_view head = trim(line_of(manifest.text, value.value().line()));
+  const std::size_t mark = head.rfind('|');
+  if (mark == std::string_view::npos) return 0;
+  const bool literal =
+      head.substr(mark).find_first_not_of("|+-0123456789") == std::string_view::npos;
+  return literal ? value.value().line() : 0;
 }
 
 // A profile as JSON in a text.
@@ -194,13 +200,25 @@ void check_profile_file(const std::string& path, const CheckSettings& settings,
   for (Finding& finding : review::lint(*document, settings.lint)) reporter.take(std::move(finding));
 }
 
-std::set<std::string> brought_by(const Object& object) {
-  if (!is_spo(object)) return {};
+void add_brought(const Object& object, Surroundings& surroundings) {
+  if (object.kind == "ConfigMap") {
+    const auto data = member(object.view, "data");
+    const auto members = data ? data->members() : object.view.members();
+    if (!data || !members) return;
+    for (const auto& [key, view] : *members) {
+      const std::string* text = view.value().string();
+      if (text != nullptr && text->find(kDefaultAction) != std::string::npos) {
+        surroundings.carried.insert(key);
+      }
+    }
+  }
+  if (!is_spo(object)) return;
   // Where the operator puts it: since 0.9 without the namespace (docs of the operator,
   // installation-usage.md).
-  return {format("operator/{}.json", object.name),
-          format("operator/{}/{}.json", object.name_space.empty() ? "default" : object.name_space,
-                 object.name)};
+  surroundings.brought.insert(format("operator/{}.json", object.name));
+  surroundings.brought.insert(format("operator/{}/{}.json",
+                                     object.name_space.empty() ? "default" : object.name_space,
+                                     object.name));
 }
 
 }  // namespace whittle::deploy

@@ -95,7 +95,10 @@ void check_path(const Setting& setting, const std::string& container, const Chec
                        printable(path)),
                 format("write localhostProfile: operator/{}", printable(parts[2])));
   }
-  if (surroundings.brought.contains(path) || !settings.profiles) return;
+  if (surroundings.brought.contains(path) || surroundings.carried.contains(base_name(path)) ||
+      !settings.profiles) {
+    return;
+  }
   if (given_file(*settings.profiles, path)) return;
   std::string fix = "put the file there (`whittle install`), or name one that is";
   for (const std::string& one : settings.profiles->paths) {

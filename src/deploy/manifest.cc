@@ -59,7 +59,8 @@ Result<std::vector<json::Value>> read_documents(std::string_view text, const std
     if (value) return std::vector<json::Value>{*std::move(value)};
     // A flow mapping of YAML begins likewise.
     auto documents = yaml::parse_all(text, file, kLimits);
-    if (documents) return documents;
+    const std::string_view inside = trim(trim(text).substr(1));
+    if (documents || !inside.starts_with('"')) return documents;
     return tl::unexpected(value.error());
   }
   auto documents = yaml::parse_all(text, file, kLimits);

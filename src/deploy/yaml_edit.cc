@@ -250,7 +250,8 @@ class Editor {
     if (!map.is_map()) return refuse(map, "a mapping is expected here");
     const auto type = entry_of(map, kType);
     const auto path = entry_of(map, kPath);
-    if (map.kind == Node::Kind::kFlowMap && choice_.localhost.empty() && path) {
+    if (map.kind == Node::Kind::kFlowMap &&
+        (map.keys.empty() || (choice_.localhost.empty() && path))) {
       return replace_flow(map);
     }
     if (type) {

@@ -54,6 +54,12 @@ TEST(YamlEdit, AProfileThatIsThere) {
       "spec: {securityContext: {seccompProfile: {type: Localhost, localhostProfile: deep/e}}}");
 }
 
+TEST(YamlEdit, AnEmptyProfile) {
+  EXPECT_EQ(set_in("spec:\n  securityContext:\n    seccompProfile: {}\n", "localhost/profiles/a"),
+            "spec:\n  securityContext:\n    seccompProfile: {type: Localhost, localhostProfile: "
+            "profiles/a}\n");
+}
+
 TEST(YamlEdit, AnElementOfAList) {
   EXPECT_EQ(set_in("spec:\n  containers:\n  - name: a # first\n    image: b\n", "RuntimeDefault",
                    "/spec/containers/0"),

@@ -162,6 +162,10 @@ operator = {"apiVersion": "v1", "kind": "List", "items": [
     pod({"containers": [container()], "securityContext": {"seccompProfile": {
         "type": "Localhost", "localhostProfile": "operator/p.json"}}})]}
 assert "localhost-unknown-file" not in rules(write("operator.json", operator), "--profiles", profiles)
+empty = os.path.join(directory, "empty")
+os.makedirs(empty)
+assert rules(localhost("profiles/audit.json"), "--profiles", empty) == ["localhost-unknown-file"]
+assert "localhost-unknown-file" not in rules(localhost("profiles/audit.json"), example("daemonset-copies-configmap"), "--profiles", empty)
 assert rules(write("other.json", pod({"containers": [container()], "securityContext": {"seccompProfile": {
     "type": "RuntimeDefault", "localhostProfile": "a.json"}}}))) == ["path-without-localhost"]
 assert rules(write("type.json", pod({"containers": [container()], "securityContext": {"seccompProfile": {

@@ -3,12 +3,15 @@
 import difflib
 import json
 import os
+import random
 import shutil
 
 import yaml
 
 from harness import temporary_directory, whittle
 
+SEED = int(os.environ.get("WHITTLE_SEED", "1"))
+ROUNDS = int(os.environ.get("WHITTLE_ROUNDS", "60"))
 directory = temporary_directory()
 MANIFEST = """# what the shop runs
 apiVersion: apps/v1
@@ -191,6 +194,70 @@ assert os.stat(fixed).st_mtime_ns == stamp, "nothing to fix, nothing written"
 local = write("local.yaml", MANIFEST)
 whittle("kube", "check", "--fix", "--set", "localhost/profiles/a.json", local, expect=0)
 assert read(local).count("localhostProfile: profiles/a.json") == 4, read(local)
+
+
+
+def random_pod(rng):
+    def context():
+        one = {}
+        if rng.random() < 0.5:
+            one["runAsUser"] = rng.randint(1, 9)
+        if rng.random() < 0.5:
+            one["seccompProfile"] = rng.choice([{"type": "Unconfined"}, {"type": "RuntimeDefault"}, None, {},
+                                                {"localhostProfile": "a b.json", "type": "Localhost"}])
+        return rng.choice([one, one, one, None])
+
+    def owner(**more):
+        return {**more, "securityContext": context()} if rng.random() < 0.6 else more
+
+    containers = [owner(name=f"c{i}", image="i", args=["a: b", "# no comment", "two\nlines\n"]) for i in range(rng.randint(1, 3))]
+    members = list(owner(containers=containers, hostNetwork=False, nodeSelector={}).items())
+    rng.shuffle(members)
+    return {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": dict(members)}
+
+
+def random_text(rng, pod):
+    """The pod in some layout, with comments."""
+    if rng.random() < 0.2:
+        return json.dumps(pod, indent=rng.choice([None, 1, 2, 4])) + rng.choice(["", "\n"])
+    text = yaml.dump(pod, sort_keys=False, default_flow_style=rng.choice([False, False, None, True]), indent=rng.randint(2, 6),
+                     width=rng.choice([30, 80, 1000]), default_style=rng.choice([None] * 9 + ['"', "'"]))
+    lines = text.splitlines(keepends=True)
+    for _ in range(rng.randint(0, 6)):
+        at = rng.randrange(len(lines))
+        tried = lines.copy()
+        tried[at] = rng.choice([tried[at].rstrip("\n") + "  # comment\n", tried[at] + " " * rng.randint(0, 8) + "# comment\n", tried[at] + "\n"])
+        try:
+            if yaml.safe_load("".join(tried)) == pod:
+                lines = tried
+        except yaml.YAMLError:
+            pass
+    return "".join(lines)
+
+
+print("random pods in random layouts: what a strict reader sees is what was asked for, or it is refused and says why")
+rng = random.Random(SEED)
+edited_number = 0
+for _ in range(ROUNDS):
+    pod = random_pod(rng)
+    text = random_text(rng, pod)
+    choice, profile = rng.choice([("RuntimeDefault", {"type": "RuntimeDefault"}),
+                                  ("localhost/p/a.json", {"type": "Localhost", "localhostProfile": "p/a.json"})])
+    done = whittle("kube", "patch", "-", "--set", choice, "-o", "-", stdin=text, expect=None)
+    if done.returncode != 0:
+        assert done.returncode == 2 and "can't be edited in place" in done.stderr and not done.stdout, (text, done.stderr)
+        continue
+    edited_number += 1
+    wanted = json.loads(json.dumps(pod))
+    owned = [one for one in wanted["spec"]["containers"] if (one.get("securityContext") or {}).get("seccompProfile") is not None]
+    for one in [wanted["spec"]] + owned:
+        one["securityContext"] = {**(one.get("securityContext") or {}), "seccompProfile": profile}
+    assert yaml.safe_load(done.stdout) == wanted, (text, done.stdout)
+    # A comment goes only with the line of a localhostProfile that goes.
+    lost = text.count("# comment") - done.stdout.count("# comment")
+    assert 0 <= lost <= sum("# comment" in line and "localhostProfile" in line for line in text.splitlines()), (text, done.stdout)
+assert edited_number > ROUNDS * 0.85, edited_number
+print(f"{edited_number} of {ROUNDS} edited (WHITTLE_SEED={SEED})")
 
 print("several files are edited or none; usage")
 good, bad = write("good.yaml", MANIFEST), shared
