@@ -1,7 +1,7 @@
 # The commands of README.md. Each works on a fresh Debian 12; `make deps` needs root when packages
 # are missing, the rest runs as anybody (what needs root says so).
 .PHONY: all deps demo test test-kernels check-all check-many check-long check-asan check-tsan check-fuzz bench install
-.PHONY: format tidy clean
+.PHONY: format tidy clean image
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -90,6 +90,14 @@ bench: deps all
 
 format:
 	git ls-files '*.cc' '*.h' | grep -v '^bpf/' | xargs clang-format -i
+
+# The image of the installer (docs/kube-export.md), with docker or podman: whittle:VERSION, from the
+# static binary alone. BINARY is another one.
+ENGINE ?= docker
+BINARY ?= $(BUILD)/release/whittle
+image: $(if $(filter command line,$(origin BINARY)),,all)
+	@mkdir -p $(BUILD)/image && cp $(BINARY) $(BUILD)/image/whittle
+	$(ENGINE) build -t whittle:$$($(BINARY) --version | cut -d' ' -f2) -f packaging/Dockerfile $(BUILD)/image
 
 install: all
 	cmake --install $(BUILD)/release --prefix $(PREFIX)

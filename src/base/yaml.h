@@ -29,8 +29,9 @@ Result<json::Value> parse(std::string_view text, std::string_view place,
 Result<std::vector<json::Value>> parse_all(std::string_view text, std::string_view place,
                                            const json::Limits& limits = {});
 
-// In block style, as kubectl writes it, with a newline at the end. Text stands in double quotes
-// unless every reader takes it for text without them: what parse() reads of it is the same value.
+// In block style, as kubectl writes it, with a newline at the end. Members and items of several
+// lines of ASCII stand as a literal block (`|`), other text in double quotes unless every reader
+// takes it for text without them: what parse() reads of it is the same value.
 std::string dump(const json::Value& value);
 
 }  // namespace whittle::yaml

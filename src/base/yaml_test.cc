@@ -111,8 +111,28 @@ TEST(Yaml, WritesWhatItReads) {
   EXPECT_THAT(
       text,
       HasSubstr("list:\n- a\n- b\n- - c\n  - - d\n- e: 1\n  f:\n  - 2\n  g:\n    h: true\n- {}\n"));
+  EXPECT_THAT(text, HasSubstr("line: |-\n  a\n  b\n"));
   EXPECT_EQ(yaml::dump("a"), "a\n");
   EXPECT_EQ(yaml::dump(json::Array()), "[]\n");
+}
+
+TEST(Yaml, WritesTextOfSeveralLinesAsABlock) {
+  for (const char* text :
+       {"a\n", "a\nb", "a\n\n b \n", "# a\n--- b\n...\n", "a\n ", "{\n\"a\": 1}\n"}) {
+    json::Value value;
+    value.set("k", text).set("list", json::Array{text, "end"});
+    const std::string written = yaml::dump(value);
+    EXPECT_THAT(written, HasSubstr("k: |")) << written;
+    EXPECT_EQ(read(written), dump_compact(value)) << written;
+  }
+  // What a block would not keep, or would need more words for, stands in quotes.
+  for (const char* text : {"a\n\n", " a\nb", "\na", "a\tb\n", "\xc3\xa4\n", "a\r\nb"}) {
+    json::Value value;
+    value.set("k", text);
+    const std::string written = yaml::dump(value);
+    EXPECT_THAT(written, HasSubstr("k: \"")) << written;
+    EXPECT_EQ(read(written), dump_compact(value)) << written;
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "base/yaml.h"
 
 namespace whittle::yaml {
@@ -34,6 +35,26 @@ std::string text_of(std::string_view text) {
   return is_plain(text) ? std::string(text) : json::quote(text);
 }
 
+// Text of several lines that stands as it is in a literal block: printable ASCII, whose first line
+// shows the indentation, with at most one line break at the end.
+bool is_literal(const Value& value) {
+  const std::string* text = value.string();
+  if (text == nullptr || text->find('\n') == std::string::npos) return false;
+  if (text->front() == ' ' || text->front() == '\n' || text->ends_with("\n\n")) return false;
+  return std::all_of(text->begin(), text->end(),
+                     [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); });
+}
+
+void append_literal(std::string_view text, std::size_t indent, std::string& out) {
+  const bool ends = text.ends_with('\n');
+  if (ends) text.remove_suffix(1);
+  out += ends ? "|\n" : "|-\n";
+  for (const std::string& line : split(text, '\n')) {
+    if (!line.empty()) out.append(indent, ' ');
+    out += line + "\n";
+  }
+}
+
 // A value that stands on the line of its key or dash; empty: it does not.
 std::string on_one_line(const Value& value) {
   if (const auto* text = value.string()) return text_of(*text);
@@ -46,8 +67,12 @@ void append(const Value& value, std::size_t indent, std::string& out);
 
 // What stands below a dash begins on its line.
 void append_item(const Value& item, std::size_t indent, std::string& out) {
-  const std::string line = on_one_line(item);
   out.append(indent, ' ');
+  if (is_literal(item)) {
+    out += "- ";
+    return append_literal(*item.string(), indent + kIndent, out);
+  }
+  const std::string line = on_one_line(item);
   if (!line.empty()) {
     out += "- " + line + "\n";
     return;
@@ -65,6 +90,11 @@ void append(const Value& value, std::size_t indent, std::string& out) {
   for (const auto& [key, member] : *value.object()) {
     out.append(indent, ' ');
     out += text_of(key) + ":";
+    if (is_literal(member)) {
+      out += " ";
+      append_literal(*member.string(), indent + kIndent, out);
+      continue;
+    }
     const std::string line = on_one_line(member);
     if (!line.empty()) {
       out += " " + line + "\n";

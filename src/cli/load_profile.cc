@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 
 #include "base/file_system.h"
 #include "base/text.h"
@@ -112,6 +113,43 @@ Result<profile::Profile> load_profile(const std::string& p, const profile::Setti
   }
   TRY_ASSIGN(LoadedProfile loaded, load_document(p, setting));
   return std::move(loaded.profile);
+}
+
+Result<std::vector<std::string>> profile_files(const std::vector<std::string>& operands) {
+  std::vector<std::string> files;
+  for (const std::string& p : operands) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(p, error)) {
+      files.push_back(p);
+      continue;
+    }
+    std::vector<std::string> found;
+    std::filesystem::directory_iterator at(p, error);
+    for (const std::filesystem::directory_iterator end; !error && at != end; at.increment(error)) {
+      const std::string name = at->path().filename().string();
+      std::error_code ignored;
+      if (name.ends_with(".json") && !name.starts_with('.') && at->is_regular_file(ignored)) {
+        found.push_back(at->path().string());
+      }
+    }
+    if (error) return input_error("can't read the directory: " + error.message(), p);
+    if (found.empty()) return input_error("no *.json file in the directory", p);
+    std::sort(found.begin(), found.end());
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+std::string profile_stem(const profile::Document& document, const std::string& p) {
+  std::string name = document.name;
+  if (name.empty() && p != "-") name = p.substr(p.rfind('/') + 1);
+  for (const std::string_view suffix :
+       {".json", ".yaml", ".yml", ".service", ".conf", ".profile"}) {
+    if (name.ends_with(suffix) && name.size() > suffix.size()) {
+      name.resize(name.size() - suffix.size());
+    }
+  }
+  return name;
 }
 
 std::string baseline_or_profile(const std::string& text) {

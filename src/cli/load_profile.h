@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/verb.h"
@@ -38,6 +39,14 @@ struct LoadedInput {
 };
 Result<LoadedInput> load_input(const std::string& p, const profile::ReadOptions& options);
 void warn_of(const profile::Document& document, const std::string& place);
+
+// Each P as it is, or the *.json files in it, sorted, when it is a directory; hidden ones are left
+// out (a mounted ConfigMap has some). Errors: a directory that can't be read, or without any.
+Result<std::vector<std::string>> profile_files(const std::vector<std::string>& operands);
+
+// What a document is called: its own name, else that of the file P, without what ends file names
+// ("nginx" for nginx.profile.json); empty for standard input.
+std::string profile_stem(const profile::Document& document, const std::string& p);
 
 // P for what an option names that takes a baseline or P: "docker@29.4.3" is
 // "baseline:docker@29.4.3", anything that names no known runtime is P as it is.

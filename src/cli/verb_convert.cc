@@ -7,6 +7,7 @@
 #include "cli/compiled_profile.h"
 #include "cli/load_profile.h"
 #include "cli/output.h"
+#include "cli/prove_conversion.h"
 #include "cli/verbs_list.h"
 #include "filter/bytes.h"
 #include "filter/compact.h"
@@ -45,24 +46,13 @@ std::optional<Target> target_of(const std::string& to) {
 Result<std::string> name_of(const Document& document, const std::string& p,
                             const Arguments& arguments) {
   const auto given = arguments.value("--name");
-  const auto without = [](std::string text, std::string_view suffix) {
-    if (text.ends_with(suffix) && text.size() > suffix.size()) {
-      text.resize(text.size() - suffix.size());
-    }
-    return text;
-  };
   if (given && document.name != *given) {
     if (profile::is_object_name(*given)) return *given;
     return input_error(
         format("--name: \"{}\" is no name of a Kubernetes object", printable(*given)), {},
         format("for example {}", profile::object_name(*given)));
   }
-  std::string name = document.name;
-  if (name.empty() && p != "-") name = p.substr(p.rfind('/') + 1);
-  for (const char* suffix : {".json", ".yaml", ".yml", ".service", ".conf", ".profile"}) {
-    name = without(std::move(name), suffix);
-  }
-  return profile::object_name(name);
+  return profile::object_name(profile_stem(document, p));
 }
 
 Result<std::string> name_space_of(const std::string& to, const Arguments& arguments) {
@@ -100,74 +90,6 @@ Result<profile::ConvertSettings> settings_of(const Document& document, const std
   TRY_ASSIGN(settings.name, name_of(document, arguments.operands().at(0), arguments));
   TRY_ASSIGN(settings.name_space, name_space_of(to, arguments));
   return settings;
-}
-
-// Proof ------------------------------------------------------------------------------------------
-
-Result<filter::Program> compiled(const profile::Profile& profile, const Arguments& arguments) {
-  const std::string& p = arguments.operands().at(0);
-  TRY_ASSIGN(filter::Compilation compilation,
-             filter::Compilation::start(profile, flavour_of(arguments)));
-  TRY_ASSIGN(filter::Compiled made, finish_compilation(compilation, p));
-  return std::move(made.program);
-}
-
-Result<void> prove_equal(const filter::Program& before, const filter::Program& after,
-                         std::span<const syscalls::Arch> arches) {
-  TRY_ASSIGN(const filter::Comparison comparison, filter::compare(before, after, arches));
-  if (!comparison.changes.empty()) {
-    const filter::Change& change = comparison.changes.front();
-    return bug(format("what was converted is not the same: {} on {}",
-                      syscalls::display_name(change.arch, change.nr),
-                      syscalls::arch_name(change.arch)));
-  }
-  if (!comparison.undecided.empty()) {
-    return input_error(
-        "it can't be told exactly what this profile answers, nor proven that the "
-        "converted one does the same");
-  }
-  return {};
-}
-
-// Docker's conditions stay in the document: both are the same in every setting that they tell
-// apart.
-Result<void> prove_conditions(const Document& before, const Document& after, bool any_kernel,
-                              const profile::Setting& setting) {
-  for (const profile::Setting& each : profile::settings_of_interest(before.object, setting)) {
-    if (!any_kernel && each.kernel != setting.kernel) continue;
-    const auto resolve = [&each](const Document& document) {
-      return profile::read_document(document.object, "", profile::Dialect::kDocker, &each);
-    };
-    TRY_ASSIGN(const profile::Profile one, resolve(before));
-    TRY_ASSIGN(const profile::Profile other, resolve(after));
-    if (one != other) return bug("the conditions of the converted document are not the same");
-  }
-  return {};
-}
-
-// Reads the text again and compares the filter of it with that of what it is to mean.
-Result<void> prove(const Document& document, const profile::Conversion& made, Target target,
-                   const profile::ConvertSettings& settings, const Arguments& arguments) {
-  profile::ReadOptions options;
-  options.setting = settings.setting;
-  options.dialect = profile::Dialect::kDocker;
-  // Without a list the native ABI of the host counts, as in OCI.
-  if (target == Target::kSystemd) {
-    options.setting.arch = syscalls::native_of(syscalls::host_arch());
-  }
-  auto again = profile::read_any(made.text, "the converted document", options);
-  if (!again) return bug("the converted document can't be read again: " + again.error().text());
-  const profile::Profile& wanted = made.lost.empty() ? document.profile : made.meant;
-  TRY_ASSIGN(const filter::Program before, compiled(wanted, arguments));
-  TRY_ASSIGN(const filter::Program after, compiled(again->profile, arguments));
-  std::vector<syscalls::Arch> arches = covered_arches(wanted);
-  for (const syscalls::Arch arch : covered_arches(again->profile)) {
-    if (std::find(arches.begin(), arches.end(), arch) == arches.end()) arches.push_back(arch);
-  }
-  TRY(prove_equal(before, after, arches));
-  if (!made.lost.empty() || document.form != Form::kDocker || target == Target::kOci) return {};
-  if (target != Target::kDocker && target != Target::kPodman) return {};
-  return prove_conditions(document, *again, target == Target::kDocker, settings.setting);
 }
 
 // Programs ---------------------------------------------------------------------------------------
@@ -245,7 +167,7 @@ Result<Made> to_document(const LoadedInput& input, Target target, const std::str
   const Document& document = *input.document;
   TRY_ASSIGN(const auto settings, settings_of(document, to, arguments));
   TRY_ASSIGN(profile::Conversion made, profile::convert(document, target, settings));
-  TRY(prove(document, made, target, settings, arguments));
+  TRY(prove_conversion(document, arguments.operands().at(0), made, target, settings, arguments));
   return Made{std::move(made.text), std::move(made.value), std::move(made.lost)};
 }
 

@@ -39,35 +39,8 @@ Result<std::string> file_name_of(const std::string& p) {
   return name;
 }
 
-// P, or the *.json files in it when it is a directory; hidden ones are left out (a mounted
-// ConfigMap has some).
-Result<std::vector<std::string>> files_of(const std::vector<std::string>& operands) {
-  std::vector<std::string> files;
-  for (const std::string& p : operands) {
-    std::error_code error;
-    if (!std::filesystem::is_directory(p, error)) {
-      files.push_back(p);
-      continue;
-    }
-    std::vector<std::string> found;
-    std::filesystem::directory_iterator at(p, error);
-    for (const std::filesystem::directory_iterator end; !error && at != end; at.increment(error)) {
-      const std::string name = at->path().filename().string();
-      std::error_code ignored;
-      if (name.ends_with(".json") && !name.starts_with('.') && at->is_regular_file(ignored)) {
-        found.push_back(at->path().string());
-      }
-    }
-    if (error) return input_error("can't read the directory: " + error.message(), p);
-    if (found.empty()) return input_error("no *.json file in the directory", p);
-    std::sort(found.begin(), found.end());
-    files.insert(files.end(), found.begin(), found.end());
-  }
-  return files;
-}
-
 Result<std::vector<Candidate>> read_candidates(const Arguments& arguments) {
-  TRY_ASSIGN(const std::vector<std::string> files, files_of(arguments.operands()));
+  TRY_ASSIGN(const std::vector<std::string> files, profile_files(arguments.operands()));
   const auto name = arguments.value("--name");
   if (name && files.size() != 1) return input_error("--name is for one profile");
   std::string into = arguments.value_or("--into", "");

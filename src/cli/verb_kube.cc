@@ -11,7 +11,8 @@ namespace {
 
 // The one place where a sub-command is added.
 const std::vector<const Verb*>& commands() {
-  static const std::vector<const Verb*> all = {&kube_check_verb(), &kube_patch_verb()};
+  static const std::vector<const Verb*> all = {&kube_check_verb(), &kube_export_verb(),
+                                               &kube_patch_verb()};
   return all;
 }
 
@@ -106,7 +107,7 @@ Result<int> run_kube(const Arguments& arguments) {
 const Verb& kube_verb() {
   static const Verb verb = {
       .name = "kube",
-      .summary = "Kubernetes manifests: what is wrong with them, and putting it right",
+      .summary = "Kubernetes: manifests checked and put right, objects that bring profiles to pods",
       .synopsis = synopsis(),
       .description = description(),
       .examples = examples(),

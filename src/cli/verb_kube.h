@@ -10,6 +10,7 @@ namespace whittle::cli {
 
 // The `name` is the sub-command's; `run` gets the operands that follow it.
 const Verb& kube_check_verb();
+const Verb& kube_export_verb();
 const Verb& kube_patch_verb();
 
 }  // namespace whittle::cli
