@@ -232,6 +232,13 @@ void check_missing_for_runtime(const LintSubject& subject, Report& report) {
     report.add(why.severity, subject.at_call(call), {call},
                format("{} is refused, but {}", call, why.why), format("allow {}", call));
   }
+  if (is_refused(subject, "clone") && is_refused(subject, "clone3")) {
+    report.add(
+        Severity::kNote, subject.at_call("clone"), {"clone"},
+        "clone is refused, and clone3: no thread and no child process can be started, by the "
+        "program or by a runtime in Go that wants another thread meanwhile",
+        "allow clone without the namespace flags, unless the program is known to need none");
+  }
 }
 
 void check_notify_without_listener(const LintSubject& subject, Report& report) {

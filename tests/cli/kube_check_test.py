@@ -110,6 +110,7 @@ assert [one["line"] for one in found if one["rule"] == "spo-version"] == [2], fo
 found = findings(example("spo-v1beta1-33-names"))
 missing = {call for one in found if one["rule"] == "missing-for-runtime" and one["severity"] == "error" for call in one["calls"]}
 assert {"execve", "fstatfs"} <= missing, missing
+assert any(one["rule"] == "missing-for-runtime" and one["calls"] == ["clone"] for one in found), found
 assert all(one["kind"] == "SeccompProfile" and one["name"] == "nginx" and one["namespace"] == "my-namespace" for one in found)
 names = [one for one in found if one["rule"] == "missing-counterpart" and one["calls"] == ["dup2"]]
 assert names[0]["line"] == line_of(example("spo-v1beta1-33-names"), "- dup2"), names
