@@ -22,27 +22,45 @@ std::vector<std::string> names() {
   return all;
 }
 
-bool has_option(const Verb& verb, std::string_view name) {
-  return std::any_of(verb.options.begin(), verb.options.end(),
-                     [name](const Option& option) { return option.name == name; });
+const Option* find_option(const Verb& verb, std::string_view name) {
+  const auto at = std::find_if(verb.options.begin(), verb.options.end(),
+                               [name](const Option& option) { return option.name == name; });
+  return at == verb.options.end() ? nullptr : &*at;
 }
 
-// The options of all sub-commands; what each is for says which of them take it.
+// "check, patch: what to set": who takes an option, and for what.
+std::string help_of(std::string_view option) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> texts;  // with who says so
+  for (const Verb* command : commands()) {
+    const Option* own = find_option(*command, option);
+    if (own == nullptr) continue;
+    const auto same = std::find_if(texts.begin(), texts.end(),
+                                   [own](const auto& one) { return one.first == own->help; });
+    if (same == texts.end()) {
+      texts.push_back({own->help, {command->name}});
+    } else {
+      same->second.push_back(command->name);
+    }
+  }
+  if (texts.size() == 1 && texts[0].second.size() == commands().size()) return texts[0].first;
+  std::string help;
+  for (const auto& [text, takers] : texts) {
+    help += format("{}{}: {}", help.empty() ? "" : "; ", join(takers, ", "), text);
+  }
+  return help;
+}
+
+// The options of all sub-commands.
 std::vector<Option> all_options() {
   std::vector<Option> all;
   for (const Verb* command : commands()) {
     for (const Option& option : command->options) {
-      const auto at = std::find_if(all.begin(), all.end(),
-                                   [&](const Option& other) { return other.name == option.name; });
-      if (at != all.end()) continue;
-      std::vector<std::string> takers;
-      for (const Verb* taker : commands()) {
-        if (has_option(*taker, option.name)) takers.push_back(taker->name);
-      }
+      const bool there = std::any_of(all.begin(), all.end(), [&option](const Option& other) {
+        return other.name == option.name;
+      });
+      if (there) continue;
       all.push_back(option);
-      if (takers.size() != commands().size()) {
-        all.back().help = join(takers, ", ") + ": " + option.help;
-      }
+      all.back().help = help_of(option.name);
     }
   }
   return all;
@@ -84,9 +102,9 @@ Result<int> run_kube(const Arguments& arguments) {
   }
   const Verb& command = **at;
   for (const auto& [option, values] : arguments.options_) {
-    if (has_option(command, option)) continue;
-    return input_error(format("kube {}: the option {} is not one of it", name, option), {},
-                       "see `whittle kube --help`");
+    if (find_option(command, option) != nullptr) continue;
+    return input_error(format("kube {}: {} is an option of another command of kube", name, option),
+                       {}, "see `whittle kube --help`");
   }
   Arguments own = arguments;
   own.operands_.erase(own.operands_.begin());
@@ -112,7 +130,7 @@ const Verb& kube_verb() {
       .description = description(),
       .examples = examples(),
       .options = all_options(),
-      .operand = join(names(), ", "),
+      .operand = join(names(), " or "),
       .least_operands = 1,
       .most_operands = SIZE_MAX,
       .run = run_kube,

@@ -267,7 +267,7 @@ for args, words in (([path], "--set is missing"), ([path, "--set", "Localhost"],
                     ([path, "--set", "localhost//a"], "no path below"), ([path, "--set", "localhost/../a"], "no path below"),
                     ([path, bad, "--set", "RuntimeDefault", "-o", "-"], "-o takes one manifest"),
                     (["-", "--set", "RuntimeDefault"], "standard input can't be edited"),
-                    ([path, "--pss", "baseline", "--set", "RuntimeDefault"], "--pss is not one of it")):
+                    ([path, "--pss", "baseline", "--set", "RuntimeDefault"], "--pss is an option of another command")):
     done = whittle("kube", "patch", *args, expect=2)
     assert words in done.stderr, (args, done.stderr)
 piped = whittle("kube", "patch", "-", "--set", "RuntimeDefault", "-o", "-", stdin=MANIFEST).stdout
