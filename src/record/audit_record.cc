@@ -277,6 +277,7 @@ bool AuditBodyParser::parse(std::string_view body, AuditRecord& record) {
   std::string_view value;
   unsigned seen = 0;
   record.pid = 0;
+  record.session = UINT32_MAX;
   record.signal = 0;
   record.ip = 0;
   record.comm = {};
@@ -306,6 +307,8 @@ bool AuditBodyParser::parse(std::string_view body, AuditRecord& record) {
         } else if (key == "syscall") {
           good = parse_u32(value, record.nr);
           seen |= kSawCall;
+        } else if (key == "ses") {
+          good = parse_u32(value, record.session);
         }
         break;
       case 'c':
@@ -349,6 +352,7 @@ bool AuditBodyParser::parse_interpreted(std::string_view body, AuditRecord& reco
   }
   record.signal = signal == "SIGSYS" ? SIGSYS : signal == "SIGKILL" ? SIGKILL : 0;
   record.pid = 0;
+  record.session = UINT32_MAX;
   record.comm = {};
   record.exe = {};
   const std::string_view front = body.substr(0, end);

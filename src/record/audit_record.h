@@ -47,11 +47,12 @@ struct AuditStamp {
 
 struct AuditRecord {
   AuditStamp stamp;
-  std::uint32_t pid = 0;         // of the process, in the first pid namespace; 0: not known
-  std::uint32_t audit_arch = 0;  // AUDIT_ARCH_*
-  std::uint32_t nr = 0;          // as a filter sees it: x32 with its bit
-  std::int32_t signal = 0;       // that the kernel sent: SIGSYS for a kill, else 0
-  std::uint64_t ip = 0;          // where the program was
+  std::uint32_t pid = 0;               // of the process, in the first pid namespace; 0: not known
+  std::uint32_t session = UINT32_MAX;  // audit session of the process; UINT32_MAX: none, not known
+  std::uint32_t audit_arch = 0;        // AUDIT_ARCH_*
+  std::uint32_t nr = 0;                // as a filter sees it: x32 with its bit
+  std::int32_t signal = 0;             // that the kernel sent: SIGSYS for a kill, else 0
+  std::uint64_t ip = 0;                // where the program was
   AuditAction action = AuditAction::kUnknown;
   // Decoded; of the last parse: they point into the parser or its input.
   std::string_view comm;

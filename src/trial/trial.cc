@@ -12,6 +12,7 @@
 #include "record/record.h"
 #include "record/refusals.h"
 #include "record/workload_recording.h"
+#include "trial/audit_trial.h"
 #include "trial/common.h"
 #include "trial/judge.h"
 #include "trial/notify_trial.h"
@@ -148,10 +149,11 @@ bool TrialReport::pass() const {
 
 namespace {
 
-constexpr std::array<std::pair<Via, std::string_view>, 4> kVias = {{{Via::kAuto, "auto"},
+constexpr std::array<std::pair<Via, std::string_view>, 5> kVias = {{{Via::kAuto, "auto"},
                                                                     {Via::kEbpf, "ebpf"},
                                                                     {Via::kNotify, "notify"},
-                                                                    {Via::kPtrace, "ptrace"}}};
+                                                                    {Via::kPtrace, "ptrace"},
+                                                                    {Via::kAudit, "audit"}}};
 
 Result<TrialReport> run_via_ebpf(const TrialSpec& spec) {
   if (!record::may_use_ebpf()) {
@@ -210,6 +212,11 @@ Result<TrialReport> run_trial(const TrialSpec& spec) {
   const bool ebpf =
       spec.via == Via::kEbpf || (spec.via == Via::kAuto && (container || record::may_use_ebpf()));
   if (ebpf) return run_via_ebpf(spec);
+  if (spec.via == Via::kAudit) {
+    TRY_ASSIGN(TrialReport report, run_by_audit(spec));
+    report.via = Via::kAudit;
+    return report;
+  }
   if (container) {
     return input_error(format("a trial in a container is not seen by {}", via_name(spec.via)), {},
                        "use --via ebpf, which needs root, or --runtime none");

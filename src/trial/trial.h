@@ -38,8 +38,9 @@ enum class Via {
   kEbpf,    // where calls return
   kNotify,  // seccomp notification; native runs
   kPtrace,  // native runs under enforce
+  kAudit,   // the kernel's audit records: no arguments, and records get lost
 };
-std::string_view via_name(Via via);  // "auto", "ebpf", "notify", "ptrace"
+std::string_view via_name(Via via);  // "auto", "ebpf", "notify", "ptrace", "audit"
 std::optional<Via> via_from_name(std::string_view name);
 
 struct TrialSpec {
