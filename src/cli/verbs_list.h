@@ -22,6 +22,7 @@ const Verb& audit_verb();
 const Verb& watch_verb();
 const Verb& baseline_verb();
 const Verb& install_verb();
+const Verb& doctor_verb();
 const Verb& syscall_verb();
 const Verb& kube_verb();
 
