@@ -14,7 +14,7 @@
 
 namespace whittle::yaml {
 
-struct Node {
+struct LayoutNode {
   enum class Kind : std::uint8_t {
     kNull,  // nothing, or ~ or null; only of the latter two `offset` is exact
     kAlias,
@@ -25,20 +25,20 @@ struct Node {
     kFlowList,
   };
   Kind kind = Kind::kNull;
-  std::size_t offset = 0;    // of the first byte; of a block map its first key
-  std::uint32_t line = 0;    // counted from 1
-  std::uint32_t column = 0;  // counted from 0, in bytes
-  bool decorated = false;    // an anchor or a tag stands in front, and `offset` is that of it
-  std::string text;          // of a scalar: its value
-  std::vector<Node> keys;    // of a map, with its merge keys
-  std::vector<Node> values;  // of a map, as many as keys; of a list
+  std::size_t offset = 0;          // of the first byte; of a block map its first key
+  std::uint32_t line = 0;          // counted from 1
+  std::uint32_t column = 0;        // counted from 0, in bytes
+  bool decorated = false;          // an anchor or a tag stands in front, and `offset` is that of it
+  std::string text;                // of a scalar: its value
+  std::vector<LayoutNode> keys;    // of a map, with its merge keys
+  std::vector<LayoutNode> values;  // of a map, as many as keys; of a list
 
   bool is_map() const { return kind == Kind::kBlockMap || kind == Kind::kFlowMap; }
   bool is_list() const { return kind == Kind::kBlockList || kind == Kind::kFlowList; }
 };
 
 // The root of each document; those that parse_all() takes are taken, in the same order.
-Result<std::vector<Node>> layout(std::string_view text, std::string_view place,
-                                 const json::Limits& limits = {});
+Result<std::vector<LayoutNode>> layout(std::string_view text, std::string_view place,
+                                       const json::Limits& limits = {});
 
 }  // namespace whittle::yaml

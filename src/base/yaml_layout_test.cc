@@ -6,15 +6,15 @@
 namespace whittle::yaml {
 namespace {
 
-using Kind = Node::Kind;
+using Kind = LayoutNode::Kind;
 
-std::vector<Node> layout_of(const std::string& text) {
+std::vector<LayoutNode> layout_of(const std::string& text) {
   auto nodes = layout(text, "t.yaml");
   EXPECT_TRUE(nodes) << nodes.error().text();
-  return nodes.value_or(std::vector<Node>());
+  return nodes.value_or(std::vector<LayoutNode>());
 }
 
-std::string_view at(const std::string& text, const Node& node, std::size_t length) {
+std::string_view at(const std::string& text, const LayoutNode& node, std::size_t length) {
   return std::string_view(text).substr(node.offset, length);
 }
 
@@ -24,16 +24,16 @@ TEST(YamlLayout, PlacesOfBlockNodes) {
       "'x'\n";
   const auto roots = layout_of(text);
   ASSERT_EQ(roots.size(), 1U);
-  const Node& root = roots[0];
+  const LayoutNode& root = roots[0];
   EXPECT_EQ(root.kind, Kind::kBlockMap);
   EXPECT_EQ(at(text, root, 4), "kind");
   EXPECT_EQ(root.line, 2U);
-  const Node& spec = root.values[1];
+  const LayoutNode& spec = root.values[1];
   EXPECT_EQ(spec.kind, Kind::kBlockMap);
   EXPECT_EQ(at(text, spec, 10), "containers");
   EXPECT_EQ(spec.column, 2U);
   EXPECT_EQ(spec.line, 5U);
-  const Node& container = spec.values[0].values[0];
+  const LayoutNode& container = spec.values[0].values[0];
   EXPECT_EQ(spec.values[0].kind, Kind::kBlockList);
   EXPECT_EQ(container.column, 4U);
   EXPECT_EQ(at(text, container.values[0], 5), "\"app\"");
@@ -44,8 +44,8 @@ TEST(YamlLayout, PlacesOfBlockNodes) {
 TEST(YamlLayout, PlacesOfFlowNodesAndDecoratedOnes) {
   const std::string text = "a: {b: [1, 2], c: ~}\nd: &x {e: 1}\nf: *x\ng:\nh: !!map {}\n";
   const auto roots = layout_of(text);
-  const Node& root = roots[0];
-  const Node& a = root.values[0];
+  const LayoutNode& root = roots[0];
+  const LayoutNode& a = root.values[0];
   EXPECT_EQ(a.kind, Kind::kFlowMap);
   EXPECT_EQ(at(text, a, 2), "{b");
   EXPECT_EQ(a.values[0].kind, Kind::kFlowList);

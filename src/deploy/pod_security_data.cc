@@ -38,6 +38,7 @@ Result<std::vector<json::Value>> values_at(const View& view, std::string_view ke
   if (!found) return std::vector<json::Value>();
   TRY_ASSIGN(const auto items, found->items());
   std::vector<json::Value> values;
+  values.reserve(items.size());
   for (const View& item : items) values.push_back(item.value());
   return values;
 }

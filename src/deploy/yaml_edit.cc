@@ -11,7 +11,7 @@ namespace whittle::deploy {
 
 namespace {
 
-using yaml::Node;
+using Node = yaml::LayoutNode;
 
 constexpr std::size_t kStep = 2;  // of indentation
 
