@@ -77,7 +77,7 @@ def command(runtime, *args):
     return [runtime, *args]
 
 
-def run(runtime, document, argv=("/bin/true",), no_new_privileges=True):
+def run(runtime, document, argv=("/bin/true",), no_new_privileges=True, seconds=20):
     """The exit status and all that a container says; None when it had to be ended."""
     path = bundle(document, argv, no_new_privileges)
     name = "whittle-doctor-" + os.path.basename(path).replace(".", "-")
@@ -85,7 +85,7 @@ def run(runtime, document, argv=("/bin/true",), no_new_privileges=True):
     process = subprocess.Popen(command(runtime, *state, "run", "-b", path, name), stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     try:
-        said, _ = process.communicate(timeout=10)
+        said, _ = process.communicate(timeout=seconds)
         return process.returncode, said
     except subprocess.TimeoutExpired:
         subprocess.run([runtime, *state, "kill", name, "KILL"], capture_output=True, check=False)
@@ -147,7 +147,7 @@ stopped = 0
 for runtime, _, nnp, calls in rows:
     for call in calls.split() if runtime in RUNTIMES else ():
         document = profile(rule(call))
-        status, said = run(runtime, document, no_new_privileges=nnp == "on")
+        status, said = run(runtime, document, no_new_privileges=nnp == "on", seconds=4)  # some hang
         if status == 0 or not said.strip():
             continue  # another version than the measured one, or killed without a word
         stopped += 1
