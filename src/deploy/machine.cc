@@ -235,6 +235,12 @@ std::vector<MachineItem> look_at_machine() {
   add_bpf(items, facts);
   add_cgroups(items, facts);
   add_privileges(items, facts);
+  // A container is recorded by eBPF alone.
+  for (MachineItem& item : items) {
+    if (item.id == "kernel" || item.id == "btf" || item.id == "cap-bpf") {
+      item.needed_by = {"record --container"};
+    }
+  }
   add_runtimes(items);
   add_audit(items);
   add_store(items);
@@ -252,7 +258,9 @@ std::vector<CommandState> command_states(const std::vector<MachineItem>& items) 
       if (at == all.end()) at = all.insert(all.end(), CommandState{command, State::kWorks, {}});
       if (item.have != Have::kNo) continue;
       at->lacks.push_back(item.id);
-      if (item.needed) {
+      const bool needed =
+          std::find(item.needed_by.begin(), item.needed_by.end(), command) != item.needed_by.end();
+      if (item.needed || needed) {
         at->state = State::kMissing;
       } else if (at->state == State::kWorks) {
         at->state = State::kLimited;

@@ -19,6 +19,8 @@ struct MachineItem {
   bool needed = false;                // those can't work without it, not even in part
   std::string costs;                  // when it is not there: one line
   std::string fix;
+  // Of the commands, those that can\'t work without it although the others can.
+  std::vector<std::string> needed_by = {};
 };
 
 // Asks the kernel, /proc, /sys and `RUNTIME --version`. Changes nothing. In a fixed order.
