@@ -92,7 +92,7 @@ std::string Export::into() const {
 }
 
 // --name, which must be a name, or one made of the fallback.
-Result<std::string> Export::name(std::string fallback, std::size_t most) const {
+Result<std::string> Export::name(const std::string& fallback, std::size_t most) const {
   const auto given = arguments_.value("--name");
   if (!given) return deploy::stable_name(fallback, most);
   const bool label = most == deploy::kMostLabel && given->find('.') != std::string::npos;
@@ -103,9 +103,9 @@ Result<std::string> Export::name(std::string fallback, std::size_t most) const {
                             deploy::stable_name(*given, most)));
 }
 
-Result<ExportTarget> Export::target(std::string fallback, std::size_t most) const {
+Result<ExportTarget> Export::target(const std::string& fallback, std::size_t most) const {
   ExportTarget target;
-  TRY_ASSIGN(target.name, name(std::move(fallback), most));
+  TRY_ASSIGN(target.name, name(fallback, most));
   const auto given = arguments_.value("--namespace");
   if (!given) return target;
   if (!profile::is_object_name(*given) || given->size() > deploy::kMostLabel ||

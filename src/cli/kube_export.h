@@ -53,8 +53,8 @@ class Export {
   profile::Target form() const;
   std::string api_version() const;
   std::string into() const;
-  Result<std::string> name(std::string fallback, std::size_t most) const;
-  Result<deploy::ExportTarget> target(std::string fallback, std::size_t most) const;
+  Result<std::string> name(const std::string& fallback, std::size_t most) const;
+  Result<deploy::ExportTarget> target(const std::string& fallback, std::size_t most) const;
   // What several profiles are called together.
   std::string together() const;
 

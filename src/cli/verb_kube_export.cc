@@ -61,7 +61,8 @@ Value to_json(const Export& wanted, Exported made, bool written) {
   Value value;
   value.set("kind", wanted.kind());
   Value lost = lost_json(wanted.items());
-  value.set("lossless", lost.array()->empty()).set("lost", std::move(lost));
+  value.set("lossless", lost.array()->empty());
+  value.set("lost", std::move(lost));
   value.set("notes", json::Array(made.notes.begin(), made.notes.end()));
   value.set("objects", written ? Value(json::Array(std::move(made.objects))) : Value());
   return value;
@@ -150,8 +151,7 @@ const Verb& kube_export_verb() {
           "proven to be the same for every call and all argument values. docs/kube-export.md "
           "describes the objects.",
       .examples =
-          {"whittle kube export nginx.profile.json --as DaemonSet --namespace kube-system "
-           "-o install.yaml",
+          {"whittle kube export profiles/ --as DaemonSet --namespace kube-system -o install.yaml",
            "whittle kube export profiles/ --as ConfigMap --name seccomp-profiles",
            "whittle kube export nginx.profile.json --as SeccompProfile --api-version v1",
            "whittle kube export nginx.profile.json --as patch --kind StatefulSet --name web",
