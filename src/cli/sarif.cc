@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sha256.h"
 #include "base/text.h"
 #include "cli/help.h"
 
@@ -36,7 +37,6 @@ Value rule_value(const SarifRule& rule) {
   value.set("id", rule.id);
   value.set("shortDescription", text(rule.summary));
   value.set("help", text("See " + rule.help));
-  value.set("helpUri", rule.help);
   value.set("defaultConfiguration", std::move(configuration));
   return value;
 }
@@ -66,6 +66,12 @@ Value result_value(const std::vector<SarifRule>& rules, const SarifResult& resul
   value.set("level", result.level);
   value.set("message", text(result.message));
   value.set("locations", Array{location(result)});
+  if (!result.identity.empty()) {
+    // The name under which GitHub looks for it.
+    value.set("partialFingerprints",
+              Value().set("primaryLocationLineHash",
+                          sha256(format("{}\n{}\n{}", result.rule, result.file, result.identity))));
+  }
   if (result.suppressed) {
     Value suppression;
     suppression.set("kind", "external");

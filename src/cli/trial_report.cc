@@ -69,6 +69,18 @@ json::Value exercises_json(const std::vector<host::ExerciseResult>& results) {
   return out;
 }
 
+json::Value budget_json(const BudgetReport& budget) {
+  json::Array out;
+  for (const BudgetFinding& finding : budget.findings) {
+    json::Value item;
+    item.set("rule", finding.rule).set("message", finding.message);
+    item.set("file", finding.file).set("line", finding.line);
+    item.set("syscall", finding.call.empty() ? json::Value() : json::Value(finding.call));
+    out.push_back(std::move(item));
+  }
+  return out;
+}
+
 json::Value one_json(const TrialOutcome& outcome) {
   const trial::TrialReport& report = outcome.report;
   json::Value lost = json::Object();
@@ -76,7 +88,7 @@ json::Value one_json(const TrialOutcome& outcome) {
   json::Value versions = json::Object();
   for (const auto& [name, text] : version_lines(report.versions)) versions.set(name, text);
   json::Value out;
-  out.set("verdict", report.pass() ? "pass" : "fail");
+  out.set("verdict", outcome.pass() ? "pass" : "fail");
   out.set("workload", outcome.spec.workload.name);
   out.set("mode", mode_name(outcome.spec));
   out.set("runtime", runtime_name(outcome.spec));
@@ -90,6 +102,11 @@ json::Value one_json(const TrialOutcome& outcome) {
   out.set("lost", std::move(lost));
   out.set("timing", report.run.timing);
   out.set("versions", std::move(versions));
+  if (outcome.budget) {
+    out.set("budget", budget_json(*outcome.budget));
+    const std::vector<std::string>& checked = outcome.budget->checked;
+    out.set("budget_checked", json::Array(checked.begin(), checked.end()));
+  }
   return out;
 }
 
@@ -103,6 +120,16 @@ std::string denial_line(const trial::Denial& denial) {
   if (!first.executable.empty()) more.push_back("running " + printable(first.executable));
   if (first.time) more.push_back(format("first after {:.3f} s", *first.time));
   if (!more.empty()) text += format("      {}\n", join(more, ", "));
+  return text;
+}
+
+std::string budget_lines(const BudgetReport& budget) {
+  std::string text = format("budget: {}, {}\n", plural(budget.checked.size(), "rule"),
+                            plural(budget.findings.size(), "finding"));
+  for (const BudgetFinding& finding : budget.findings) {
+    text += format("  {}  [{}]\n", finding_text(finding), finding.rule);
+  }
+  for (const std::string& note : budget.notes) text += dim("  " + printable(note, 2000)) + "\n";
   return text;
 }
 
@@ -138,7 +165,7 @@ json::Value denial_json(const trial::Denial& denial) {
 
 bool all_pass(std::span<const TrialOutcome> outcomes) {
   return std::all_of(outcomes.begin(), outcomes.end(),
-                     [](const TrialOutcome& outcome) { return outcome.report.pass(); });
+                     [](const TrialOutcome& outcome) { return outcome.pass(); });
 }
 
 std::string denial_text(const trial::Denial& denial) {
@@ -176,7 +203,7 @@ std::string trial_text(const TrialOutcome& outcome) {
   const trial::TrialReport& report = outcome.report;
   const std::string runtime = runtime_name(outcome.spec);
   std::string text = format(
-      "{}  {}: {} mode, {}, via {}\n", report.pass() ? good("PASS") : bad("FAIL"),
+      "{}  {}: {} mode, {}, via {}\n", outcome.pass() ? good("PASS") : bad("FAIL"),
       outcome.spec.workload.name, mode_name(outcome.spec),
       runtime == "none" ? "without a container" : "in " + runtime, trial::via_name(report.via));
   for (const host::ExerciseResult& result : report.exercises) {
@@ -190,9 +217,9 @@ std::string trial_text(const TrialOutcome& outcome) {
     text += fallback_lines(report.fallbacks);
   }
   for (const trial::Undecided& call : report.undecided) {
-    text += format("undecided: {} {}, {}: {}\n", syscalls::arch_name(call.arch), call.syscall,
-                   plural(call.count, "time"), call.why);
+    text += format("undecided: {}\n", undecided_text(call));
   }
+  if (outcome.budget) text += budget_lines(*outcome.budget);
   if (outcome.probes) text += probe_summary(*outcome.probes);
   if (!report.run.complete) {
     text += "incomplete:";

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file_system.h"
 #include "base/text.h"
+#include "cli/budget.h"
 #include "cli/load_profile.h"
 #include "cli/load_workload.h"
 #include "cli/output.h"
@@ -115,7 +116,41 @@ Result<trial::TrialSpec> spec_of(const Arguments& arguments, host::Workload work
   return spec;
 }
 
-Result<TrialOutcome> try_out(const Arguments& arguments, trial::TrialSpec spec) {
+// What is to be tried, and what was found before it is.
+struct Planned {
+  trial::TrialSpec spec;
+  std::optional<host::Budget> budget;
+  std::optional<BudgetReport> report;
+};
+
+// Of --budget, else the workload's own; --against wins over what it says.
+Result<std::optional<host::Budget>> budget_of(const Arguments& arguments,
+                                              const host::Workload& workload) {
+  std::optional<host::Budget> budget = workload.budget;
+  if (const auto path = arguments.value("--budget")) {
+    TRY_ASSIGN(budget, host::read_budget(*path));
+  }
+  if (const auto against = arguments.value("--against")) {
+    if (!budget) budget.emplace();
+    if (!budget->against.empty()) budget->directory.clear();
+    budget->against = *against;
+  }
+  return budget;
+}
+
+Result<Planned> plan(const Arguments& arguments, host::Workload workload) {
+  TRY_ASSIGN(std::optional<host::Budget> budget, budget_of(arguments, workload));
+  TRY_ASSIGN(trial::TrialSpec spec, spec_of(arguments, std::move(workload)));
+  Planned planned{std::move(spec), std::move(budget), {}};
+  if (planned.budget) {
+    TRY_ASSIGN(planned.report, check_budget(planned.spec.workload, *planned.budget,
+                                            {planned.spec.profile, planned.spec.profile_json}));
+  }
+  return planned;
+}
+
+Result<TrialOutcome> try_out(const Arguments& arguments, Planned planned) {
+  trial::TrialSpec& spec = planned.spec;
   const double start = monotonic_seconds();
   TRY_ASSIGN(trial::TrialReport report, trial::run_trial(spec));
   std::optional<trial::ProbeReport> probes;
@@ -124,8 +159,11 @@ Result<TrialOutcome> try_out(const Arguments& arguments, trial::TrialSpec spec) 
     TRY_ASSIGN(const trial::ProbeSetting setting, trial::probe_setting(spec.workload));
     TRY_ASSIGN(probes, trial::probe_profile(spec.profile, spec.profile_json, setting));
   }
+  if (planned.report) {
+    add_denials(report.denials, spec.workload, *planned.budget, *planned.report);
+  }
   return TrialOutcome{std::move(spec), std::move(report), std::move(probes),
-                      monotonic_seconds() - start};
+                      std::move(planned.report), monotonic_seconds() - start};
 }
 
 Result<void> write_evidence_of(const TrialOutcome& outcome, const std::string& path) {
@@ -149,7 +187,7 @@ Result<void> write_reports(const Arguments& arguments, const std::vector<TrialOu
   if (arguments.flag("--json")) return print_json(trial_json(outcomes));
   if (outcomes.size() < 2) return {};
   std::size_t passed = 0;
-  for (const TrialOutcome& outcome : outcomes) passed += outcome.report.pass() ? 1 : 0;
+  for (const TrialOutcome& outcome : outcomes) passed += outcome.pass() ? 1 : 0;
   return print_result(format("{} of {} pass\n", passed, plural(outcomes.size(), "workload")));
 }
 
@@ -159,22 +197,22 @@ Result<int> run_verify(const Arguments& arguments) {
   }
   TRY_ASSIGN(std::vector<host::Workload> workloads, read_workloads(arguments));
   // All of them first: a mistake in the last one is not to be found after an hour.
-  std::vector<trial::TrialSpec> specs;
+  std::vector<Planned> plans;
   for (host::Workload& workload : workloads) {
-    TRY_ASSIGN(trial::TrialSpec spec, spec_of(arguments, std::move(workload)));
-    specs.push_back(std::move(spec));
+    TRY_ASSIGN(Planned planned, plan(arguments, std::move(workload)));
+    plans.push_back(std::move(planned));
   }
   const record::SignalCatcher signals;
   std::vector<TrialOutcome> outcomes;
-  for (trial::TrialSpec& spec : specs) {
-    if (specs.size() > 1) show_progress("verify " + spec.workload.name);
-    auto outcome = try_out(arguments, std::move(spec));
+  for (Planned& planned : plans) {
+    if (plans.size() > 1) show_progress("verify " + planned.spec.workload.name);
+    auto outcome = try_out(arguments, std::move(planned));
     end_progress();
     if (!outcome) return tl::unexpected(std::move(outcome).error());
     if (!arguments.flag("--json")) TRY(print_result(trial_text(*outcome)));
     if (!outcome->report.pass()) print_tail(outcome->report.output);
     outcomes.push_back(*std::move(outcome));
-    if (record::SignalCatcher::caught() > 0 && outcomes.size() < specs.size()) {
+    if (record::SignalCatcher::caught() > 0 && outcomes.size() < plans.size()) {
       print_warning("interrupted: the other workloads were not tried");
       TRY(write_reports(arguments, outcomes));
       return 1;
@@ -192,7 +230,7 @@ const Verb& verify_verb() {
       .summary = "run workloads under their profiles and say what was refused",
       .synopsis =
           "(DIR... | --profile P -- CMD...) [--mode log|enforce] [--runtime none|runc|crun] "
-          "[OPTION...]",
+          "[--budget FILE] [OPTION...]",
       .description =
           "Starts the workload of DIR/workload.yaml under its profile, waits until it is ready, "
           "runs its exercises, stops it, and says what the profile refused it. It passes when "
@@ -205,18 +243,22 @@ const Verb& verify_verb() {
           "no_new_privileges; the profile reaches the runtime unmodified. --runtime none runs it "
           "without a container. Refused calls are seen where they return, with their arguments, "
           "and judged by the filter that is read back from the running process.\n\n"
+          "A budget (--budget, or `budget` in workload.yaml) fails a change that makes the profile "
+          "looser than another one or than it was at a commit, leaves calls in it that no "
+          "recording has used for long, blocks fewer exploits or allows more calls than it says, "
+          "or needs calls outside the profile. Each finding has the file and line of its "
+          "cause.\n\n"
           "In log mode nothing is refused but what the profile answers with ENOSYS on purpose; "
           "what the profile would have refused is listed. Under enforce the attack steps of "
           "`whittle probe` are tried in the same setting too.\n\n"
           "CMD's own output goes to standard error, that of a workload is shown when it fails. "
-          "Exit "
-          "status: 0 pass, 1 a denial, a command "
-          "that "
-          "failed or an incomplete trial, 3 when the machine lacks something. Containers need "
+          "Exit status: 0 pass, 1 a denial, a command that failed, an incomplete trial or a budget "
+          "that is not kept, 3 when the machine lacks something. Containers need "
           "root; without it refusals are seen by seccomp notification.",
       .examples =
           {"whittle verify deploy/web",
            "whittle verify deploy/* --junit report.xml --markdown summary.md",
+           "whittle verify deploy/web --budget budget.yaml --against git:origin/main",
            "whittle verify --profile nginx.profile.json --runtime runc -- nginx -g 'daemon off;'",
            "whittle verify --profile app.profile.json --mode log -- ./run-all-tests",
            "whittle verify --profile app.profile.json --json -- ./app --self-test"},
@@ -238,6 +280,8 @@ const Verb& verify_verb() {
            {"--user", 0, "UID[:GID]", "run as this user in the container (default: 0:0)"},
            {"--for", 0, "TIME", "stop CMD after this time, as in 30s"},
            {"--no-probes", 0, "", "do not try the attack steps"},
+           {"--budget", 0, "FILE", "fail what is not within this budget (default: the workload's)"},
+           {"--against", 0, "P", "fail a profile looser than P, or git:REF for itself there"},
            {"--evidence", 0, "FILE", "write what was observed as evidence, too"},
            {"--junit", 0, "FILE", "write a report as JUnit XML"},
            {"--markdown", 0, "FILE", "write a summary in Markdown"},

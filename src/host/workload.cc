@@ -438,13 +438,18 @@ Result<WorkloadPolicy> read_policy(const View& object) {
   TRY_ASSIGN(policy.arguments, choice_or_none(object, "arguments", {"base", "safe", "all"}));
   TRY_ASSIGN(policy.headroom, choice_or_none(object, "headroom", {"none", "siblings"}));
   TRY_ASSIGN(policy.allow, texts_or_none(object, "allow"));
+  if (!policy.allow.empty()) {
+    for (const json::Value& name : *object.value().find("allow")->array()) {
+      policy.allow_lines.push_back(name.line());
+    }
+  }
   TRY_ASSIGN(policy.deny, texts_or_none(object, "deny"));
   return policy;
 }
 
 Result<void> check_header(const View& root) {
-  static const Keys kKeys = {"apiVersion", "kind", "name",    "run",      "ready",
-                             "exercises",  "stop", "profile", "evidence", "policy"};
+  static const Keys kKeys = {"apiVersion", "kind",    "name",     "run",    "ready", "exercises",
+                             "stop",       "profile", "evidence", "policy", "budget"};
   for (const auto& [key, expected] :
        {std::pair("apiVersion", "whittle/v1"), std::pair("kind", "Workload")}) {
     TRY_ASSIGN(const View view, root.at(key));
@@ -456,7 +461,28 @@ Result<void> check_header(const View& root) {
   return root.only(kKeys);
 }
 
+WorkloadLines lines_of(const json::Value& document) {
+  const auto line = [&document](std::string_view key) {
+    const json::Value* value = document.find(key);
+    return value == nullptr ? 0 : value->line();
+  };
+  return {line("name"), line("run"), line("ready"), line("stop")};
+}
+
 }  // namespace
+
+std::uint32_t line_of_phase(const Workload& workload, std::string_view phase) {
+  for (const Exercise& exercise : workload.exercises) {
+    if (exercise.name == phase) return exercise.line;
+  }
+  const WorkloadLines& lines = workload.lines;
+  if (phase == "ready" && lines.ready != 0) return lines.ready;
+  if (phase == "stop" && lines.stop != 0) return lines.stop;
+  for (const char* of_run : {"startup", "runtime", "run", "ready", "stop"}) {
+    if (phase == of_run && lines.run != 0) return lines.run;
+  }
+  return lines.name;
+}
 
 Result<Workload> parse_workload(std::string_view text, const std::string& path) {
   TRY_ASSIGN(const json::Value document, yaml::parse(text, path, kLimits));
@@ -484,6 +510,11 @@ Result<Workload> parse_workload(std::string_view text, const std::string& path) 
   if (policy) {
     TRY_ASSIGN(workload.policy, read_policy(*policy));
   }
+  TRY_ASSIGN(const auto budget, root.find("budget"));
+  if (budget) {
+    TRY_ASSIGN(workload.budget, read_budget_keys(*budget, workload.directory));
+  }
+  workload.lines = lines_of(document);
   return workload;
 }
 

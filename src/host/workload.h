@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "host/budget.h"
 
 namespace whittle::host {
 
@@ -72,8 +73,17 @@ struct WorkloadPolicy {
   std::string default_action;
   std::string arguments;
   std::string headroom;
-  std::vector<std::string> allow;  // what `generate --allow` takes
-  std::vector<std::string> deny;   // calls that heal never adds, whatever is asked
+  std::vector<std::string> allow;          // what `generate --allow` takes
+  std::vector<std::uint32_t> allow_lines;  // of each of `allow`, in the file
+  std::vector<std::string> deny;           // calls that heal never adds, whatever is asked
+};
+
+// Where in the file something begins; 0: it is not there.
+struct WorkloadLines {
+  std::uint32_t name = 0;
+  std::uint32_t run = 0;
+  std::uint32_t ready = 0;
+  std::uint32_t stop = 0;
 };
 
 struct Workload {
@@ -89,7 +99,13 @@ struct Workload {
   std::string profile;     // paths, absolute
   std::string evidence;
   WorkloadPolicy policy;
+  std::optional<Budget> budget;
+  WorkloadLines lines;
 };
+
+// The line of the file that says what runs in a phase: an exercise by its name, "startup", "ready",
+// "stop", "runtime", "run"; of any other the workload's name. 0: there is no file.
+std::uint32_t line_of_phase(const Workload& workload, std::string_view phase);
 
 // Reads DIR/workload.yaml, or the file itself. Errors, kind input, with file, line and pointer:
 // what is not YAML, an unknown key (with the nearest known one), a value of the wrong kind or out

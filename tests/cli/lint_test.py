@@ -139,7 +139,7 @@ results = log["runs"][0]["results"]
 assert len(results) == len(findings(NGINX))
 for result in results:
     rule = driver["rules"][result["ruleIndex"]]
-    assert rule["id"] == result["ruleId"] and rule["helpUri"] == "docs/lint.md#" + result["ruleId"]
+    assert rule["id"] == result["ruleId"] and rule["help"]["text"].endswith("docs/lint.md#" + result["ruleId"])
     assert result["level"] in ("error", "warning", "note") and result["message"]["text"]
     place = result["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "file://" + NGINX and place["region"]["startLine"] >= 1
