@@ -24,11 +24,11 @@ struct SarifResult {
   std::string file;        // a path as the user gave it, "-", or "baseline:ID"
   std::uint32_t line = 0;  // 0: not known
   std::string pointer;     // within the file, as a JSON pointer
+  // Why it is accepted, when it is.
+  std::optional<std::string> suppressed = {};
   // What tells it from others of its rule at the same line, the same from one run to the next;
   // empty: nothing. Code hosts take results without one for the same when rule and line are.
-  std::string identity;
-  // Why it is accepted, when it is.
-  std::optional<std::string> suppressed;
+  std::string identity = {};
 };
 
 // A log with one run of whittle.

@@ -262,7 +262,7 @@ whittle("kube", "check", write("unset.json", pod({"containers": [container()]}))
 print("SARIF: the same findings, each with a rule that has a page")
 log = json.loads(whittle("kube", "check", several, "--sarif", expect=1).stdout)
 run = log["runs"][0]
-described = {rule["id"]: rule["helpUri"] for rule in run["tool"]["driver"]["rules"]}
+described = {rule["id"]: rule["help"]["text"].removeprefix("See ") for rule in run["tool"]["driver"]["rules"]}
 assert len(run["results"]) == 3 and log["version"] == "2.1.0"
 for one in run["results"]:
     assert described[one["ruleId"]] == "docs/kube-check.md#" + one["ruleId"], one
