@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "cli/help.h"
@@ -133,6 +134,15 @@ std::string budget_lines(const BudgetReport& budget) {
   return text;
 }
 
+// Many denials may be few calls: what the profile lacks is to be read at once.
+std::string denials_title(const std::vector<trial::Denial>& denials) {
+  std::set<std::string> calls;
+  for (const trial::Denial& denial : denials) calls.insert(denial.syscall);
+  if (calls.empty()) return "denials: 0\n";
+  return format("denials: {}, of {}: {}\n", denials.size(), plural(calls.size(), "call"),
+                join(std::vector<std::string>(calls.begin(), calls.end()), ", "));
+}
+
 // By call: which arguments a fallback had says nothing.
 std::string fallback_lines(const std::vector<trial::Denial>& fallbacks) {
   std::map<std::string, std::uint64_t> counts;
@@ -210,7 +220,7 @@ std::string trial_text(const TrialOutcome& outcome) {
     text += format("  {}  {}: {}\n", result.ok ? good("ok    ") : bad("FAILED"), result.name,
                    printable(result.detail, 2000));
   }
-  text += format("denials: {}\n", report.denials.size());
+  text += denials_title(report.denials);
   for (const trial::Denial& denial : report.denials) text += denial_line(denial);
   if (!report.fallbacks.empty()) {
     text += "fallbacks (answered ENOSYS on purpose, the C library takes another way):\n";
