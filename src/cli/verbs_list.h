@@ -5,6 +5,7 @@
 
 namespace whittle::cli {
 
+const Verb& init_verb();
 const Verb& record_verb();
 const Verb& import_verb();
 const Verb& merge_verb();

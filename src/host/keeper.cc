@@ -83,7 +83,7 @@ class Keeper {
     message.number = command_;
     tell(message);
     if (auto released = child->begin_release(); !released) return std::move(released).error();
-    {
+    if (spec.listen) {
       auto listener = child->take_listener();
       if (!listener) return std::move(listener).error();
       // The words are for filters, of which we have none.
@@ -214,7 +214,8 @@ Result<Kept> Kept::start(const LaunchSpec& spec) {
   }
   kept.channel_ = std::move(ours);
   theirs.reset();
-  while (!kept.listener_.fd.valid() && !kept.error_ && !kept.gone_) kept.receive(true);
+  const auto is_there = [&] { return spec.listen ? kept.listener_.fd.valid() : kept.pid_ > 0; };
+  while (!is_there() && !kept.error_ && !kept.gone_) kept.receive(true);
   if (kept.error_) return tl::unexpected(*std::move(kept.error_));
   if (kept.gone_) return environment_error("the process that keeps the command was killed");
   return kept;

@@ -1,7 +1,7 @@
 // A command and all that it leaves behind, none of which outlives us: not even when we are killed.
 //
-//   TRY_ASSIGN(Kept kept, Kept::start(spec));      // spec.listen: the filter asks us
-//   ... answer kept.listener(), on another thread ...
+//   TRY_ASSIGN(Kept kept, Kept::start(spec));
+//   ... with spec.listen: answer kept.listener(), on another thread ...
 //   TRY(kept.started());
 //   while (!kept.gone()) { ... poll(2) kept.events_fd() ...; kept.update(); }
 //
@@ -25,19 +25,20 @@ namespace whittle::host {
 
 class Kept {
  public:
-  // Starts the keeper, and by it the command, up to where its filter is in force. Errors: those of
-  // Launched::take_listener(). REQUIRES: spec.listen.
+  // Starts the keeper, and by it the command: with spec.listen up to where its filter is in force.
+  // Errors: those of launch() and Launched::take_listener().
   static Result<Kept> start(const LaunchSpec& spec);
 
   Kept(Kept&&) noexcept = default;
   Kept& operator=(Kept&&) = delete;
   ~Kept();  // kills the whole tree, and waits until it has gone
 
-  pid_t pid() const { return pid_; }  // of the command; it may have ended
-  Listener& listener() { return listener_; }
+  pid_t pid() const { return pid_; }          // of the command; it may have ended
+  pid_t keeper() const { return keeper_; }    // the root of the tree
+  Listener& listener() { return listener_; }  // not valid without spec.listen
 
   // Returns when the command has passed execve, or with the error of that. REQUIRES: called once;
-  // somebody answers the listener meanwhile.
+  // somebody answers the listener, if there is one, meanwhile.
   Result<void> started();
 
   int events_fd() const { return channel_.get(); }  // readable: update() has something new

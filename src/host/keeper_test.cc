@@ -178,6 +178,20 @@ TEST(Keeper, GivesTheErrorOfTheFilter) {
   EXPECT_EQ(longer.error().kind, ErrorKind::kEnvironment);
 }
 
+TEST(Kept, WithoutAListener) {
+  LaunchSpec spec = shell("exit 5");
+  spec.listen = false;
+  spec.filter.reset();
+  auto kept = started(spec);
+  ASSERT_TRUE(kept) << kept.error().text();
+  EXPECT_FALSE(kept->listener().fd.valid());
+  EXPECT_GT(kept->keeper(), 0);
+  wait_until_gone(*kept);
+  EXPECT_EQ(kept->status()->code, 5);
+  spec.program = "/nonexistent";
+  EXPECT_EQ(started(spec).error().kind, ErrorKind::kInput);
+}
+
 // The exception for handing the listener over is for that one call alone.
 TEST(Listener, OnlyTheCallWithTheWordsPasses) {
   const filter::Program refusing = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
