@@ -30,5 +30,24 @@ TEST(Loads, NamesTheRuntimeThatRefuses) {
   EXPECT_TRUE(report.error().message.starts_with("runc can't load it")) << report.error().message;
 }
 
+// The pair on which libseccomp 2.5.4 never ends stands among others.
+TEST(Loads, OneThatNeverCompilesDoesNotHideTheOthers) {
+  const auto good = profile::read_oci(R"({"defaultAction": "SCMP_ACT_ERRNO"})", "good.json");
+  const auto endless = profile::read_oci(R"({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+      {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+        {"index": 0, "value": 8, "op": "SCMP_CMP_LT"}, {"index": 1, "value": 8, "op": "SCMP_CMP_LT"}]},
+      {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+        {"index": 0, "value": 8, "op": "SCMP_CMP_LT"}, {"index": 1, "value": 9, "op": "SCMP_CMP_EQ"}]}]})",
+                                         "endless.json");
+  ASSERT_TRUE(good && endless);
+  const std::vector<const profile::Profile*> profiles = {&*good, &*endless, &*good, &*endless};
+  const auto outcomes = filter::check_compiles(profiles, filter::Flavour::kCrun);
+  ASSERT_EQ(outcomes.size(), 4U);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    EXPECT_EQ(outcomes[i].has_value(), i % 2 == 0) << i;
+  }
+  EXPECT_TRUE(filter::compiler_looped(outcomes[1].error()));
+}
+
 }  // namespace
 }  // namespace whittle::deploy

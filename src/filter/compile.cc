@@ -293,20 +293,29 @@ Result<std::set<std::string>> build(const Profile& profile, Flavour flavour, int
       {}, "try another build of it");
 }
 
+// From now on; SIGPROF ends the child.
+void limit_processor_time() {
+  const itimerval limit{{0, 0}, {0, kMostProcessorMicroseconds}};
+  ::setitimer(ITIMER_PROF, &limit, nullptr);
+}
+
+// To the parent, all of it.
+void send_all(int report_fd, std::string_view report) {
+  while (!report.empty()) {
+    const ssize_t n = ::write(report_fd, report.data(), report.size());
+    if (n < 0 && errno != EINTR) ::_exit(1);
+    if (n > 0) report.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
 [[noreturn]] void run_child(const Profile& profile, Flavour flavour, int program_fd,
                             int report_fd) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const itimerval limit{{0, 0}, {0, kMostProcessorMicroseconds}};
-  ::setitimer(ITIMER_PROF, &limit, nullptr);  // SIGPROF ends the child
-  const rlimit last_limit{2, 2};              // seconds; whatever became of the signal
+  limit_processor_time();
+  const rlimit last_limit{2, 2};  // seconds; whatever became of the signal
   ::setrlimit(RLIMIT_CPU, &last_limit);
   std::unique_ptr<Libseccomp> library;  // never released: this process ends
-  const std::string report = report_of(build(profile, flavour, program_fd, library));
-  for (std::size_t sent = 0; sent < report.size();) {
-    const ssize_t n = ::write(report_fd, report.data() + sent, report.size() - sent);
-    if (n < 0 && errno != EINTR) ::_exit(1);
-    if (n > 0) sent += static_cast<std::size_t>(n);
-  }
+  send_all(report_fd, report_of(build(profile, flavour, program_fd, library)));
   ::_exit(0);
 }
 
@@ -326,6 +335,33 @@ std::optional<std::string> read_report(int report_fd) {
   }
 }
 
+tl::unexpected<Error> loop_error() {
+  return input_error(
+      format("{} within {} ms of processor time: it loops for ever on this profile, or the profile "
+             "is far too large",
+             kDidNotFinish, kMostProcessorMicroseconds / 1000),
+      {}, "a runtime would hang on it too; use fewer rules with several conditions for one call");
+}
+
+tl::unexpected<Error> size_error(std::size_t instructions) {
+  return input_error(
+      format("the filter has {} instructions, the kernel takes {}", instructions, BPF_MAXINSNS), {},
+      "list fewer conditions or fewer architectures");
+}
+
+// The skipped names that a report tells, or its error.
+Result<std::vector<std::string>> skipped_of(const std::string& report) {
+  auto texts = split(report, '\0');
+  if (report.empty() || (report.front() != 'k' && texts.size() < 4)) {
+    return bug("the filter compiler ended without an answer");
+  }
+  texts.front().erase(0, 1);
+  texts.pop_back();  // what follows the last NUL: nothing
+  if (report.front() == 'e') return input_error(texts[0], texts[1], texts[2]);
+  if (report.front() == 'n') return environment_error(texts[0], texts[1], texts[2]);
+  return texts;
+}
+
 Result<Program> read_program(int fd) {
   const off_t size = ::lseek(fd, 0, SEEK_END);
   if (size < 0 || size % static_cast<off_t>(sizeof(sock_filter)) != 0) {
@@ -335,11 +371,7 @@ Result<Program> read_program(int fd) {
   if (::pread(fd, program.data(), static_cast<std::size_t>(size), 0) != size) {
     return errno_error(ErrorKind::kEnvironment, "can't read the compiled filter", errno);
   }
-  if (program.size() > BPF_MAXINSNS) {
-    return input_error(
-        format("the filter has {} instructions, the kernel takes {}", program.size(), BPF_MAXINSNS),
-        {}, "list fewer conditions or fewer architectures");
-  }
+  if (program.size() > BPF_MAXINSNS) return size_error(program.size());
   return program;
 }
 
@@ -429,22 +461,8 @@ Result<Compiled> Compilation::finish() {
   const std::optional<std::string> report = read_report(report_.get());
   if (!report) ::kill(child_, SIGKILL);
   const int status = wait();
-  if (!report || ExitStatus::from_wait(status).signal != 0) {
-    return input_error(
-        format(
-            "{} within {} ms of processor time: it loops for ever on this profile, or the profile "
-            "is far too large",
-            kDidNotFinish, kMostProcessorMicroseconds / 1000),
-        {}, "a runtime would hang on it too; use fewer rules with several conditions for one call");
-  }
-  auto texts = split(*report, '\0');
-  if (report->empty() || (report->front() != 'k' && texts.size() < 4)) {
-    return bug("the filter compiler ended without an answer");
-  }
-  texts.front().erase(0, 1);
-  texts.pop_back();  // what follows the last NUL: nothing
-  if (report->front() == 'e') return input_error(texts[0], texts[1], texts[2]);
-  if (report->front() == 'n') return environment_error(texts[0], texts[1], texts[2]);
+  if (!report || ExitStatus::from_wait(status).signal != 0) return loop_error();
+  TRY_ASSIGN(std::vector<std::string> texts, skipped_of(*report));
   TRY_ASSIGN(Program program, read_program(program_.get()));
   return Compiled{std::move(program), std::move(texts), std::move(untold_)};
 }
@@ -452,6 +470,90 @@ Result<Compiled> Compilation::finish() {
 Result<Compiled> compile(const Profile& profile, Flavour flavour) {
   TRY_ASSIGN(Compilation compilation, Compilation::start(profile, flavour));
   return compilation.finish();
+}
+
+namespace {
+
+// Reports of many profiles, each with its length in front.
+[[noreturn]] void run_many(std::span<const profile::Profile* const> profiles, Flavour flavour,
+                           int program_fd, int report_fd) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const Profile* profile : profiles) {
+    limit_processor_time();
+    if (::ftruncate(program_fd, 0) != 0 || ::lseek(program_fd, 0, SEEK_SET) != 0) ::_exit(1);
+    std::unique_ptr<Libseccomp> library;
+    auto skipped = build(*profile, flavour, program_fd, library);
+    const auto size = static_cast<std::size_t>(::lseek(program_fd, 0, SEEK_END));
+    if (skipped && size > BPF_MAXINSNS * sizeof(sock_filter)) {
+      skipped = size_error(size / sizeof(sock_filter));
+    }
+    const std::string report = report_of(skipped);
+    const std::size_t length = report.size();
+    send_all(report_fd, {reinterpret_cast<const char*>(&length), sizeof length});
+    send_all(report_fd, report);
+  }
+  ::_exit(0);
+}
+
+// `size` bytes; false when the child is gone, or has not written for too long.
+bool receive(int fd, char* into, std::size_t size) {
+  while (size > 0) {
+    pollfd poll_fd{fd, POLLIN, 0};
+    const int ready = ::poll(&poll_fd, 1, static_cast<int>(kMostSeconds * 1000));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) return false;
+    const ssize_t n = ::read(fd, into, size);
+    if (n <= 0) return false;
+    into += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+std::optional<std::string> receive_report(int fd) {
+  std::size_t length = 0;
+  if (!receive(fd, reinterpret_cast<char*>(&length), sizeof length)) return std::nullopt;
+  std::string report(length, '\0');
+  if (!receive(fd, report.data(), length)) return std::nullopt;
+  return report;
+}
+
+}  // namespace
+
+std::vector<Result<std::vector<std::string>>> check_compiles(
+    std::span<const profile::Profile* const> profiles, Flavour flavour) {
+  std::vector<Result<std::vector<std::string>>> outcomes;
+  while (outcomes.size() < profiles.size()) {
+    const UniqueFd program_fd(::memfd_create("whittle-filter", MFD_CLOEXEC));
+    int ends[2];
+    if (!program_fd.valid() || ::pipe2(ends, O_CLOEXEC) != 0) {
+      outcomes.resize(profiles.size(), errno_error(ErrorKind::kEnvironment,
+                                                   "can't start the filter compiler", errno));
+      break;
+    }
+    const UniqueFd report_fd(ends[0]);
+    UniqueFd child_end(ends[1]);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      run_many(profiles.subspan(outcomes.size()), flavour, program_fd.get(), child_end.get());
+    }
+    if (child < 0) {
+      outcomes.resize(profiles.size(),
+                      errno_error(ErrorKind::kEnvironment, "can't start a process", errno));
+      break;
+    }
+    child_end.reset();
+    while (outcomes.size() < profiles.size()) {
+      const std::optional<std::string> report = receive_report(report_fd.get());
+      if (!report) break;
+      outcomes.push_back(skipped_of(*report));
+    }
+    ::kill(child, SIGKILL);
+    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) continue;
+    // It ended on the next one: that is what is wrong with it. Another child has the rest.
+    if (outcomes.size() < profiles.size()) outcomes.emplace_back(loop_error());
+  }
+  return outcomes;
 }
 
 }  // namespace whittle::filter

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,11 @@ std::vector<syscalls::Arch> covered_arches(const profile::Profile& profile);
 Result<Compiled> compile(const profile::Profile& profile, Flavour flavour);
 // Whether an error of compile() is that one.
 bool compiler_looped(const Error& error);
+
+// For each profile what compile() says of it, but without the program: the skipped names, or why it
+// does not compile. One child works for as many as it can, which costs far less than one for each.
+std::vector<Result<std::vector<std::string>>> check_compiles(
+    std::span<const profile::Profile* const> profiles, Flavour flavour);
 
 // The same in two steps, for several profiles at a time: the child works from start() on.
 // Move-only; a child that nobody waited for is ended.
