@@ -1,7 +1,9 @@
 // Monotonic seconds for limits, and wall-clock time for provenance.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace whittle {
 
@@ -11,5 +13,7 @@ double monotonic_seconds();
 std::string utc_timestamp();
 // The same of a time in seconds since 1970; empty outside of the years 1970 to 9999.
 std::string utc_timestamp(double seconds);
+// Such a time in seconds since 1970, with or without a fraction; nothing else.
+std::optional<double> seconds_since_1970(std::string_view timestamp);
 
 }  // namespace whittle

@@ -119,8 +119,9 @@ std::optional<double> parse_duration(std::string_view text) {
   if (text.ends_with("ms")) {
     unit = 1e-3;
     text.remove_suffix(2);
-  } else if (text.ends_with('s') || text.ends_with('m') || text.ends_with('h')) {
-    unit = text.back() == 's' ? 1 : text.back() == 'm' ? 60 : 3600;
+  } else if (!text.empty() &&
+             std::string_view("smhd").find(text.back()) != std::string_view::npos) {
+    unit = text.back() == 's' ? 1 : text.back() == 'm' ? 60 : text.back() == 'h' ? 3600 : 86400;
     text.remove_suffix(1);
   }
   const auto number = parse_u64(text);

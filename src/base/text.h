@@ -32,7 +32,7 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 // comes from elsewhere (names, paths, comm) before it goes to a terminal; `limit` is in bytes.
 std::string printable(std::string_view text, std::size_t limit = 200);
 
-// A duration in seconds: "10", "10s", "500ms", "2m", "1h". Nothing else.
+// A duration in seconds: "10", "10s", "500ms", "2m", "1h", "7d". Nothing else.
 std::optional<double> parse_duration(std::string_view text);
 
 }  // namespace whittle

@@ -128,7 +128,9 @@ Result<std::vector<std::string>> profile_files(const std::vector<std::string>& o
     for (const std::filesystem::directory_iterator end; !error && at != end; at.increment(error)) {
       const std::string name = at->path().filename().string();
       std::error_code ignored;
-      if (name.ends_with(".json") && !name.starts_with('.') && at->is_regular_file(ignored)) {
+      const bool record = name.ends_with(".trial.json");  // of trials, beside its profile
+      if (name.ends_with(".json") && !record && !name.starts_with('.') &&
+          at->is_regular_file(ignored)) {
         found.push_back(at->path().string());
       }
     }

@@ -41,7 +41,8 @@ Result<LoadedInput> load_input(const std::string& p, const profile::ReadOptions&
 void warn_of(const profile::Document& document, const std::string& place);
 
 // Each P as it is, or the *.json files in it, sorted, when it is a directory; hidden ones are left
-// out (a mounted ConfigMap has some). Errors: a directory that can't be read, or without any.
+// out (a mounted ConfigMap has some), and so are records of trials (*.trial.json). Errors: a
+// directory that can't be read, or without any.
 Result<std::vector<std::string>> profile_files(const std::vector<std::string>& operands);
 
 // What a document is called: its own name, else that of the file P, without what ends file names

@@ -31,14 +31,13 @@ json::Value frame_json(const evidence::Frame& frame) {
 // Of the first occurrence; null what is not known.
 void set_occurrence(const trial::Denial& denial, json::Value& item) {
   const trial::Occurrence& first = denial.first;
-  const evidence::Frame* origin = trial::origin(denial);
   json::Array stack;
   for (const evidence::Frame& frame : first.stack) stack.push_back(frame_json(frame));
   item.set("text", trial::call_text(denial));
   item.set("thread", first.thread == 0 ? json::Value() : json::Value(first.thread));
   item.set("exe", first.executable.empty() ? json::Value() : json::Value(first.executable));
   item.set("time", first.time ? json::Value(*first.time) : json::Value());
-  item.set("where", origin == nullptr ? json::Value() : frame_json(*origin));
+  item.set("where", where_json(denial));
   item.set("stack", std::move(stack));
 }
 
@@ -156,6 +155,11 @@ std::string fallback_lines(const std::vector<trial::Denial>& fallbacks) {
 }
 
 }  // namespace
+
+json::Value where_json(const trial::Denial& denial) {
+  const evidence::Frame* origin = trial::origin(denial);
+  return origin == nullptr ? json::Value() : frame_json(*origin);
+}
 
 json::Value denial_json(const trial::Denial& denial) {
   json::Value item;

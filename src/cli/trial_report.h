@@ -53,11 +53,13 @@ std::string trial_markdown(std::span<const TrialOutcome> outcomes);
 // Denials, failures and what breaks the budget, at the lines of workload.yaml that they belong to.
 json::Value trial_sarif(std::span<const TrialOutcome> outcomes);
 
+json::Value denial_json(const trial::Denial& denial);
+// The frame that says whose call it is; null: not known.
+json::Value where_json(const trial::Denial& denial);
 // "x86_64 mkdir(...)  errno EPERM  by worker in phase reload, 3 times, from make_cache in
 // app+0x1189"
 std::string denial_text(const trial::Denial& denial);
 // One of the report's "denials".
-json::Value denial_json(const trial::Denial& denial);
 // "runc", "crun", "none"
 std::string runtime_name(const trial::TrialSpec& spec);
 std::string mode_name(const trial::TrialSpec& spec);

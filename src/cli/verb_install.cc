@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/file_system.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "cli/load_profile.h"
 #include "cli/output.h"
@@ -13,6 +14,7 @@
 #include "deploy/usage.h"
 #include "host/containers.h"
 #include "host/runtime.h"
+#include "trial/trial_record.h"
 
 namespace whittle::cli {
 
@@ -69,6 +71,33 @@ Result<std::vector<Candidate>> read_candidates(const Arguments& arguments) {
   }
   end_progress();
   return candidates;
+}
+
+// Those of which no trial in enforce mode is known that passed: in the record beside the file.
+std::vector<std::string> untried(const std::vector<Candidate>& candidates) {
+  std::vector<std::string> names;
+  for (const Candidate& one : candidates) {
+    if (one.p.starts_with("baseline:")) continue;  // a runtime's own default
+    const auto record = trial::load_trial_record(one.p);
+    if (!record) print_warning("the record of trials is not read: " + record.error().text());
+    const trial::RecordedTrial* last =
+        record && *record ? (*record)->last(sha256(one.item.content), trial::Mode::kEnforce)
+                          : nullptr;
+    if (last == nullptr || !last->pass) names.push_back(one.p);
+  }
+  return names;
+}
+
+void warn_of_untried(const std::vector<std::string>& names) {
+  constexpr std::size_t kMostNamed = 3;
+  if (names.empty()) return;
+  const std::vector<std::string> some(
+      names.begin(),
+      names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kMostNamed)));
+  print_warning(
+      format("no passed trial is known of {}{}: `whittle verify DIR` makes one",
+             printable(join(some, ", "), 2000),
+             names.size() > kMostNamed ? format(" and {} more", names.size() - kMostNamed) : ""));
 }
 
 // The runtimes that are here; both ways of compiling when none is.
@@ -223,8 +252,11 @@ Result<int> install(const Arguments& arguments) {
   if (engine)
     TRY(make_default(*engine, std::filesystem::absolute(root).lexically_normal() / items[0].name,
                      arguments));
+  const std::vector<std::string> without_trial = untried(candidates);
   json::Value extra;
   extra.set("compiled_for", json::Array(runtimes.names.begin(), runtimes.names.end()));
+  extra.set("without_trial", json::Array(without_trial.begin(), without_trial.end()));
+  warn_of_untried(without_trial);
   if (!arguments.flag("--json")) {
     print_note(format("{} compiled for {}", plural(candidates.size(), "profile"),
                       join(runtimes.names, " and ")));
@@ -348,7 +380,8 @@ const Verb& install_verb() {
           "Compiles each profile as the runtimes that are here would, and then puts its file, byte "
           "for byte, into the directory where the kubelet looks for Localhost profiles, or the one "
           "of --root. P is a file, a directory (its *.json files), baseline:ID, or - with "
-          "--name.\n\n"
+          "--name. It says when no trial of these very bytes is known that passed in enforce mode: "
+          "`verify` and `heal` write NAME.trial.json beside NAME.profile.json.\n\n"
           "A profile is the old one or the new one, whatever happens half-way: it is written under "
           "another name, brought to the disk, and renamed. Nothing outside the root is written, no "
           "link below it is followed, what is unchanged is not touched. Files get 0644 in "

@@ -6,9 +6,9 @@
 #include "base/file_system.h"
 #include "base/text.h"
 #include "cli/budget.h"
-#include "cli/load_profile.h"
-#include "cli/load_workload.h"
+#include "cli/keep_trial.h"
 #include "cli/output.h"
+#include "cli/trial_input.h"
 #include "cli/trial_report.h"
 #include "cli/user.h"
 #include "cli/verbs_list.h"
@@ -43,20 +43,6 @@ Result<host::Workload> workload_of_command(const Arguments& arguments) {
   return workload;
 }
 
-Result<host::Workload> workload_of_file(const Arguments& arguments, const std::string& path) {
-  TRY_ASSIGN(host::Workload workload, load_workload("verify --profile P", path));
-  if (const auto runtime = arguments.value("--runtime")) {
-    const bool container = !workload.run.rootfs.empty() || !workload.run.bundle.empty();
-    if (*runtime == "none" && container) {
-      return input_error("--runtime none: this workload is a container", workload.path,
-                         "runc or crun");
-    }
-    workload.run.runtime = *runtime == "none" ? "" : *runtime;
-  }
-  if (const auto profile = arguments.value("--profile")) workload.profile = *profile;
-  return workload;
-}
-
 Result<std::vector<host::Workload>> read_workloads(const Arguments& arguments) {
   const std::vector<std::string>& operands = arguments.operands();
   std::vector<host::Workload> workloads;
@@ -84,36 +70,10 @@ Result<std::vector<host::Workload>> read_workloads(const Arguments& arguments) {
     }
   }
   for (const std::string& path : operands) {
-    TRY_ASSIGN(host::Workload workload, workload_of_file(arguments, path));
+    TRY_ASSIGN(host::Workload workload, trial_workload("verify --profile P", arguments, path));
     workloads.push_back(std::move(workload));
   }
   return workloads;
-}
-
-Result<trial::TrialSpec> spec_of(const Arguments& arguments, host::Workload workload) {
-  trial::TrialSpec spec{{}, profile::Profile({}), {}, {}, {}, {}, {}, {}, {}};
-  auto loaded = load_document(workload.profile, default_setting());
-  if (!loaded) {
-    if (!workload.path.empty() && !arguments.value("--profile") && loaded.error().hint.empty()) {
-      loaded.error().hint = "`whittle record` and `whittle generate` make it";
-    }
-    return tl::unexpected(std::move(loaded).error());
-  }
-  spec.profile = std::move(loaded->profile);
-  spec.profile_json = std::move(loaded->document);
-  if (arguments.value_or("--mode", "enforce") == "log") spec.mode = trial::Mode::kLog;
-  if (const auto limit = arguments.value("--for")) {
-    spec.time_limit = parse_duration(*limit);
-    if (!spec.time_limit || *spec.time_limit <= 0) {
-      return input_error("--for " + printable(*limit) + ": not a duration", {}, "write it as 30s");
-    }
-  }
-  spec.via = trial::via_from_name(arguments.value_or("--via", "auto")).value_or(trial::Via::kAuto);
-  spec.whole_evidence = arguments.value("--evidence").has_value();
-  spec.keep_output = !workload.path.empty();
-  spec.warn = [](const std::string& text) { print_warning(text); };
-  spec.workload = std::move(workload);
-  return spec;
 }
 
 // What is to be tried, and what was found before it is.
@@ -140,7 +100,7 @@ Result<std::optional<host::Budget>> budget_of(const Arguments& arguments,
 
 Result<Planned> plan(const Arguments& arguments, host::Workload workload) {
   TRY_ASSIGN(std::optional<host::Budget> budget, budget_of(arguments, workload));
-  TRY_ASSIGN(trial::TrialSpec spec, spec_of(arguments, std::move(workload)));
+  TRY_ASSIGN(trial::TrialSpec spec, trial_spec(arguments, std::move(workload)));
   Planned planned{std::move(spec), std::move(budget), {}};
   if (planned.budget) {
     TRY_ASSIGN(planned.report, check_budget(planned.spec.workload, *planned.budget,
@@ -191,6 +151,13 @@ Result<void> write_reports(const Arguments& arguments, const std::vector<TrialOu
   return print_result(format("{} of {} pass\n", passed, plural(outcomes.size(), "workload")));
 }
 
+// The record beside the profile: no part of the verdict.
+void keep(const Arguments& arguments, const TrialOutcome& outcome) {
+  if (outcome.spec.workload.path.empty() || arguments.flag("--no-record")) return;
+  const auto kept = keep_trial(outcome.spec, outcome.report, arguments.value_or("--evidence", ""));
+  if (!kept) print_warning("the trial is not recorded: " + kept.error().text());
+}
+
 Result<int> run_verify(const Arguments& arguments) {
   for (const char* option : {"--evidence", "--junit", "--markdown", "--sarif"}) {
     if (const auto path = arguments.value(option)) TRY(check_writable(*path));
@@ -211,6 +178,7 @@ Result<int> run_verify(const Arguments& arguments) {
     if (!outcome) return tl::unexpected(std::move(outcome).error());
     if (!arguments.flag("--json")) TRY(print_result(trial_text(*outcome)));
     if (!outcome->report.pass()) print_tail(outcome->report.output);
+    keep(arguments, *outcome);
     outcomes.push_back(*std::move(outcome));
     if (record::SignalCatcher::caught() > 0 && outcomes.size() < plans.size()) {
       print_warning("interrupted: the other workloads were not tried");
@@ -235,7 +203,8 @@ const Verb& verify_verb() {
           "Starts the workload of DIR/workload.yaml under its profile, waits until it is ready, "
           "runs its exercises, stops it, and says what the profile refused it. It passes when "
           "every exercise holds, nothing was refused, nothing is undecided, and nothing was lost. "
-          "Several workloads give one report.\n\n"
+          "Several workloads give one report. A workload's trial that passes is kept in "
+          "NAME.trial.json beside its profile, for `install` and `promote`.\n\n"
           "With --profile, CMD is run until it ends: drive it meanwhile as you did while it was "
           "recorded.\n\n"
           "--runtime runc or crun runs it in a container made from this machine's own "
@@ -283,6 +252,7 @@ const Verb& verify_verb() {
            {"--budget", 0, "FILE", "fail what is not within this budget (default: the workload's)"},
            {"--against", 0, "P", "fail a profile looser than P, or git:REF for itself there"},
            {"--evidence", 0, "FILE", "write what was observed as evidence, too"},
+           {"--no-record", 0, "", "do not write the record of trials beside the profile"},
            {"--junit", 0, "FILE", "write a report as JUnit XML"},
            {"--markdown", 0, "FILE", "write a summary in Markdown"},
            {"--sarif", 0, "FILE", "write what is wrong as SARIF"},

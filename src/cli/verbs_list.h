@@ -19,6 +19,8 @@ const Verb& score_verb();
 const Verb& explain_verb();
 const Verb& verify_verb();
 const Verb& probe_verb();
+const Verb& heal_verb();
+const Verb& promote_verb();
 const Verb& audit_verb();
 const Verb& watch_verb();
 const Verb& baseline_verb();

@@ -1,6 +1,7 @@
 // What the ways of following a trial have in common.
 #pragma once
 
+#include "filter/compile.h"
 #include "host/prepared_run.h"
 #include "record/record.h"
 #include "record/workload_recording.h"
@@ -8,6 +9,8 @@
 
 namespace whittle::trial {
 
+// How rules reach libseccomp there: "runc", "crun", or "" natively.
+filter::Flavour flavour_of(const std::string& runtime);
 // What of a trial is a recording: limits, output, warnings.
 record::RecordSpec record_spec_of(const TrialSpec& spec);
 // The run, what came of the exercises, the output.

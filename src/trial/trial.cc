@@ -19,6 +19,11 @@
 
 namespace whittle::trial {
 
+filter::Flavour flavour_of(const std::string& runtime) {
+  if (runtime.empty()) return filter::Flavour::kNative;
+  return runtime == "runc" ? filter::Flavour::kRunc : filter::Flavour::kCrun;
+}
+
 record::RecordSpec record_spec_of(const TrialSpec& spec) {
   record::RecordSpec record_spec;
   record_spec.under = "profile";
@@ -47,11 +52,6 @@ namespace {
 
 using profile::Action;
 using syscalls::Arch;
-
-filter::Flavour flavour_of(const std::string& runtime) {
-  if (runtime.empty()) return filter::Flavour::kNative;
-  return runtime == "runc" ? filter::Flavour::kRunc : filter::Flavour::kCrun;
-}
 
 void take_verdicts(const Judge& judge, TrialReport& report) {
   report.denials = judge.denials();

@@ -95,7 +95,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _whittle; printf '%s\\n' "${COMPREPLY
     return done.stdout.split()
 
 
-assert complete("pro") == ["probe"]
+assert complete("prob") == ["probe"]
 assert set(VERBS) < set(complete(""))
 assert complete("probe", "--ru") == ["--runtime"]
 assert complete("probe", "--runtime", "") == ["none", "runc", "crun"]
