@@ -146,7 +146,9 @@ TEST(Systemd, WrittenOnesReadTheSame) {
   EXPECT_THAT(text, HasSubstr("reboot:kill"));
   const auto again = read(text);
   ASSERT_TRUE(again) << again.error().text();
-  for (const std::string& name : *systemd_group("@default")) {
+  const auto group = systemd_group("@default");
+  ASSERT_TRUE(group);
+  for (const std::string& name : *group) {
     if (name == "execve" || name == "brk") continue;
     EXPECT_EQ(verdict(*again, name), errno_of(1)) << name;
   }
