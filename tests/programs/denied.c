@@ -100,7 +100,7 @@ static void execs(char** argv, long times, long made, long refused) {
 }
 
 static void vforks(long times) {
-  for (long i = 0; i < times; ++i) {
+  for (volatile long i = 0; i < times; ++i) {  // volatile: the child runs in this frame
     const pid_t pid = vfork();
     if (pid == 0) {
       call();
