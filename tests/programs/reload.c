@@ -16,7 +16,8 @@ static const char *directory;
 
 __attribute__((noinline)) static int make_cache(void)
 {
-	return mkdir(directory, 0755);
+	volatile int made = mkdir(directory, 0755); /* no tail call: this frame is to be seen */
+	return made;
 }
 
 static void *reloader(void *unused)
