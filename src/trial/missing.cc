@@ -154,9 +154,10 @@ Result<evidence::Run> missing_calls(const TrialReport& report, const TrialSpec& 
   run.syscalls.clear();
   const bool recorded = spec.mode == Mode::kLog && report.via == Via::kEbpf;
   for (const auto& [id, refused] : refused_calls(report, spec, compiled.program)) {
-    const auto seen = std::find_if(
-        report.run.syscalls.begin(), report.run.syscalls.end(),
-        [&](const Observation& call) { return call.arch == id.first && call.nr == id.second; });
+    const auto seen = std::find_if(report.run.syscalls.begin(), report.run.syscalls.end(),
+                                   [&id = id](const Observation& call) {
+                                     return call.arch == id.first && call.nr == id.second;
+                                   });
     if (!recorded || seen == report.run.syscalls.end()) {
       run.syscalls.push_back(from_denials(refused));
       continue;
