@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "base/write_all.h"
 
 namespace whittle {
 
@@ -31,19 +32,6 @@ Result<std::string> read_all(int fd, std::size_t limit, const std::string& place
       return input_error(format("larger than {} MiB", limit >> 20U), place);
     }
   }
-}
-
-Result<void> write_all(int fd, std::string_view content, const std::string& place) {
-  while (!content.empty()) {
-    const ssize_t n = ::write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      return errno_error(ErrorKind::kEnvironment, "cannot write", errno, place,
-                         errno == ENOSPC ? "free some space or choose another output path" : "");
-    }
-    content.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return {};
 }
 
 std::string parent_of(const std::string& path) {

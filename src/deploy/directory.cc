@@ -16,6 +16,7 @@
 #include <random>
 
 #include "base/text.h"
+#include "base/write_all.h"
 
 namespace whittle::deploy {
 
@@ -31,19 +32,6 @@ int open_component(int directory, const std::string& name, int flags) {
   const long fd = ::syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how);
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
   return ::openat(directory, name.c_str(), flags | O_NOFOLLOW);
-}
-
-Result<void> write_all(int fd, std::string_view content, const std::string& place) {
-  while (!content.empty()) {
-    const ssize_t n = ::write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      return errno_error(ErrorKind::kEnvironment, "cannot write", errno, place,
-                         errno == ENOSPC ? "free some space" : "");
-    }
-    content.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return {};
 }
 
 }  // namespace
