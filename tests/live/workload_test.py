@@ -218,7 +218,7 @@ for body, failing, detail in (
          "ready", "was not there within 0.5 s"),
         ("run: {command: [sh, -c, 'echo broken; exit 7']}\nready: {log: never, limit: 20s}\n", "ready", "exit status 7"),
         ("run: {command: [sh, -c, 'sleep 0.2; exit 7']}\nexercises: [{name: a, wait: 20s}]\n", "a", "exit status 7"),
-        ("run: {command: [sh, -c, 'trap \"\" TERM; while :; do sleep 0.1; done']}\nready: {command: 'true'}\n"
+        ("run: {command: [sh, -c, 'trap \"\" TERM; echo deaf; while :; do sleep 0.1; done']}\nready: {log: deaf, limit: 60s}\n"
          "stop: {limit: 500ms}\n", "stop", "had to be killed"),
         ("run: {command: [sleep, '60']}\nexercises: [{name: a, command: 'echo why; exit 4'}]\n", "a", "exit status 4; it printed: why"),
         (f"run: {{command: [sleep, '60']}}\nexercises: [{{name: a, http: 'http://127.0.0.1:{free_port()}/'}}]\n", "a",
