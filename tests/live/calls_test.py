@@ -21,14 +21,14 @@ EXPECTED = {
     "raw_x32": {"execve": 1, "x32 getpid": 1, "exit_group": 1},
     "forks": {"fork": 1, "vfork": 1, "getppid": 6},
     "killed": {"execve": 1, "getppid": 1, "epoll_wait": 1, "accept4": 1, "exit_group": 1},
-    "signals": {"rt_sigreturn": 3, "restart_syscall": 1, "pause": 1, "clock_nanosleep": 2, "exit_group": 2},
+    "signals": {"rt_sigreturn": 3, "restart_syscall": 1, "pause": 1, "poll": 1, "exit_group": 2},
     "filtered": {"getppid": 1, "getuid": 1, "getgid": 1, "geteuid": 1, "getegid": 1, "rt_sigreturn": 1, "exit_group": 3},
 }
 ERRNOS = {
     "exec_forms fail": {"execve": {"EACCES": 1, "ENOENT": 1}},
     "raw_x32": {"x32 getpid": {"ENOSYS": 1}},
     "signals": {"read": {"ERESTARTSYS": 1}, "pause": {"ERESTARTNOHAND": 1},
-                "clock_nanosleep": {"ERESTART_RESTARTBLOCK": 1}, "rt_sigreturn": {}, "restart_syscall": {}},
+                "poll": {"ERESTART_RESTARTBLOCK": 1}, "rt_sigreturn": {}, "restart_syscall": {}},
     "filtered": {"geteuid": {"EOWNERDEAD": 1}, "getegid": {}},
 }
 WAYS = {

@@ -1,8 +1,11 @@
 // Calls that never return, each made once: accept4 in a child that SIGKILL ends, epoll_wait in a
 // thread that exit_group of another ends (epoll_pwait where there is no other), and SIGSEGV right
 // after a getppid in another child.
+#include "in_call.h"
+
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -11,9 +14,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(SYS_epoll_wait)
+#define IN_EPOLL SYS_epoll_wait
+#else
+#define IN_EPOLL SYS_epoll_pwait
+#endif
+
+static atomic_int waiting;  // the thread that waits for events; 0: not yet
+
 static void* wait_for_events(void* unused) {
   struct epoll_event event;
   const int fd = epoll_create1(0);
+  atomic_store(&waiting, gettid());
 #if defined(SYS_epoll_wait)
   syscall(SYS_epoll_wait, fd, &event, 1, -1);
 #else
@@ -40,7 +52,7 @@ static void crash(void) {
 int main(void) {
   const pid_t acceptor = fork();
   if (acceptor == 0) accept_for_ever();
-  usleep(100000);
+  if (!wait_until_in_call(acceptor, acceptor, SYS_accept4)) return 1;
   kill(acceptor, SIGKILL);
   const pid_t crasher = fork();
   if (crasher == 0) crash();
@@ -49,6 +61,6 @@ int main(void) {
   if (waitpid(crasher, &status, 0) != crasher || !WIFSIGNALED(status)) return 1;
   pthread_t thread;
   if (pthread_create(&thread, NULL, wait_for_events, NULL) != 0) return 1;
-  usleep(100000);
-  return 0;
+  while (atomic_load(&waiting) == 0) sched_yield();
+  return wait_until_in_call(getpid(), atomic_load(&waiting), IN_EPOLL) ? 0 : 1;
 }
