@@ -3,10 +3,13 @@
 import atexit
 import json
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 WHITTLE = os.environ["WHITTLE"]
 BUILD = os.environ["WHITTLE_BUILD"]
@@ -57,6 +60,47 @@ def whittle(*args, expect=0, stdin=None, timeout=120, **kwargs):
 def load(path):
     with open(path, encoding="utf-8") as file:
         return json.load(file)
+
+
+def free_port():
+    """A TCP port that nobody has, and that the kernel gives to nobody by itself: one from below
+    ip_local_port_range (ip(7)), so that no connection takes it before the server does."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        below = int(file.read().split()[0])
+    while True:
+        port = random.randrange(max(below - 20000, 1024), below)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+                return port
+            except OSError:
+                continue
+
+
+def eventually(condition, what, seconds=60, process=None):
+    """What the condition gives, once that is true. The limit guards against waiting for ever only.
+    A process that ends before (a Popen) ends the waiting, too."""
+    deadline = time.monotonic() + seconds
+    while True:
+        over = process is not None and process.poll() is not None
+        found = condition()
+        if found:
+            return found
+        assert not over, f"in vain, the process has ended with {process.returncode}: {what}"
+        assert time.monotonic() < deadline, f"in vain for {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def seen_in_phase(path, phase, call=None, run=-1):
+    """Whether the evidence written so far, a checkpoint, has a call (any, or this one) in the phase: then
+    the phase is in force. False when there is no file yet."""
+    try:
+        runs = load(path)["runs"]
+    except FileNotFoundError:
+        return False
+    if not -len(runs) <= run < len(runs):
+        return False
+    return any(phase in entry["phases"] for entry in runs[run]["syscalls"] if call in (None, entry["name"]))
 
 
 def probe_table(name):

@@ -459,6 +459,9 @@ void Tracer::stop_when_due(double now) {
   if (!stopping_since_) {
     const bool late = options_.time_limit && now - start_ >= *options_.time_limit;
     if (!late && !(options_.stop_requested && options_.stop_requested())) return;
+    // Before its execve it is still ours: the signal would end it before there is anything to
+    // record.
+    if (!recording_ && !(options_.kill_requested && options_.kill_requested())) return;
     stopping_since_ = now;
     if (!exit_) ::kill(first_, options_.stop_signal);
   }

@@ -265,6 +265,17 @@ TEST(PtraceRecorder, StopsWhenAsked) {
   EXPECT_TRUE(run->notes.empty());
 }
 
+// As when Ctrl-C, or the time limit on a busy machine, comes before the program has been started.
+TEST(PtraceRecorder, IsStoppedWhenTheProgramRunsAndNoSooner) {
+  PtraceOptions options;
+  options.stop_requested = [] { return true; };
+  const auto run = record(shell("exec sleep 60"), options);
+  ASSERT_TRUE(run) << run.error().text();
+  EXPECT_EQ(run->exit, 128 + SIGTERM);
+  EXPECT_TRUE(run->complete);
+  EXPECT_GE(count(*run, "execve"), 1U);
+}
+
 // ENOSYS for one native number, everything else is allowed.
 filter::Program refusing(std::uint32_t nr) {
   return {

@@ -253,12 +253,14 @@ void Session::check_ready_limit(double now) {
              spec_.ready_limit, printable(spec_.ready->text)));
 }
 
-// While it starts it may well wait for something, quietly.
-bool Session::quiet_for_long(double now) const {
+// Asked at each checkpoint: between two nobody knows what is new. While it starts it may well wait
+// for something, quietly; what comes right after that is to be seen as ready, too.
+bool Session::quiet_for_long(double now) {
   if (!spec_.quiet) return false;
   if (!spec_.ready || not_ready_in_time_) return now - last_new_ >= *spec_.quiet;
-  const auto ready = ready_after();
-  return ready && now - std::max(last_new_, started_ + *ready) >= *spec_.quiet;
+  if (!ready_after()) return false;
+  if (ready_seen_ == 0) ready_seen_ = now;
+  return now - std::max(last_new_, ready_seen_) >= *spec_.quiet;
 }
 
 bool Session::stop_requested() {
@@ -269,7 +271,7 @@ bool Session::stop_requested() {
   const bool signalled = SignalCatcher::caught() > 0;
   const bool late = spec_.time_limit && now - started_ >= *spec_.time_limit;
   const bool given_up = spec_.drive && not_ready_in_time_ && !ready_after();
-  if (!signalled && !late && !driven_ && !given_up && !quiet_for_long(now)) return false;
+  if (!signalled && !late && !driven_ && !given_up && !quiet_) return false;
   stop_asked_ = now;
   enough_signals_ = signalled ? 2 : 1;
   stopping_ = true;
@@ -290,10 +292,12 @@ bool Session::kill_requested() const {
 
 void Session::checkpoint(const evidence::Run& run) {
   const std::size_t distinct = distinct_of(run);
+  const double now = monotonic_seconds();
   if (distinct > distinct_) {
     distinct_ = distinct;
-    last_new_ = monotonic_seconds();
+    last_new_ = now;
   }
+  quiet_ = quiet_for_long(now);
   if (spec_.checkpoint) spec_.checkpoint(run, phase());
 }
 

@@ -97,13 +97,15 @@ class Session : private host::Running {
   void wake() const;
   void hand_on_warnings();
   void check_ready_limit(double now);
-  bool quiet_for_long(double now) const;
+  bool quiet_for_long(double now);
 
   const RecordSpec& spec_;
   SignalCatcher signals_;
   double started_ = 0;
   std::size_t distinct_ = 0;      // calls and values of the last checkpoint
   double last_new_ = 0;           // when that grew
+  double ready_seen_ = 0;         // the first checkpoint when it was ready; 0: none yet
+  bool quiet_ = false;            // nothing new for long enough, by the last checkpoint
   bool ready_too_early_ = false;  // before the command was started
   bool not_ready_in_time_ = false;
   double stop_asked_ = 0;

@@ -281,10 +281,12 @@ TEST(Session, StopsWhenNothingNewCame) {
   session.start();
   evidence::Run run;
   wait(210);
+  EXPECT_FALSE(session.stop_requested());  // nobody has looked yet
   run.syscalls.emplace_back();
   session.checkpoint(run);
   EXPECT_FALSE(session.stop_requested());
   wait(210);
+  EXPECT_FALSE(session.stop_requested());
   session.checkpoint(run);  // nothing new in it
   EXPECT_TRUE(session.stop_requested());
 }
@@ -296,11 +298,14 @@ TEST(Session, IsNotQuietBeforeItIsReady) {
   Session session(spec);
   session.start();
   wait(120);
+  session.checkpoint({});
   EXPECT_FALSE(session.stop_requested());
   port.listen();
   EXPECT_EQ(phase_after_startup(session), "ready");
+  session.checkpoint({});
   EXPECT_FALSE(session.stop_requested());
   wait(120);
+  session.checkpoint({});
   EXPECT_TRUE(session.stop_requested());
 }
 

@@ -1,17 +1,22 @@
 """Phases and ends of a recording: every kind of readiness against real servers, marks, every way to end,
-what a daemon leaves behind, and what a kill -9 of whittle leaves."""
+what a daemon leaves behind, and what a kill -9 of whittle leaves.
 
+That a phase is in force is seen in a checkpoint, which is written once a second; so recordings that need
+such a look run beside one another.
+"""
+
+import concurrent.futures
 import fcntl
 import os
 import pty
+import re
 import signal
 import socket
 import struct
 import subprocess
 import termios
-import time
 
-from harness import WHITTLE, load, require_root, temporary_directory, whittle
+from harness import WHITTLE, eventually, free_port, load, require_root, seen_in_phase, temporary_directory, whittle
 
 require_root()
 DIRECTORY = temporary_directory()
@@ -20,12 +25,6 @@ BACKENDS = ("ebpf", "ptrace")
 
 def path(name):
     return os.path.join(DIRECTORY, name)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def record(name, *command, options=(), expect=0):
@@ -53,13 +52,6 @@ def phases(evidence, call):
     return {name for entry in evidence["syscalls"] if entry["name"] == call for name in entry["phases"]}
 
 
-def wait_for(condition, what):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
 def alive(pid):
     """True for a process that is no zombie."""
     try:
@@ -67,6 +59,13 @@ def alive(pid):
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def has_pending(pid, number):
+    """Whether the signal waits for the process to act on it: two that wait are one."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
+        fields = dict(line.rstrip("\n").split(":\t", 1) for line in status)
+    return any(int(fields[field], 16) >> (number - 1) & 1 for field in ("SigPnd", "ShdPnd"))
 
 
 def read(name):
@@ -79,8 +78,21 @@ def read(name):
 
 def number_in(name):
     """The pid, say, that a command writes to a file."""
-    wait_for(lambda: read(name).endswith("\n"), f"{name} is not written")
+    eventually(lambda: read(name).endswith("\n"), f"{name} is written")
     return int(read(name))
+
+
+def act(name):
+    """The file that a command waits for."""
+    with open(path(name), "w", encoding="utf-8"):
+        pass
+
+
+def at_once(function, *arguments):
+    """The function for each of the arguments, all at the same time; prints what each returns."""
+    with concurrent.futures.ThreadPoolExecutor(len(arguments)) as pool:
+        for said in pool.map(function, arguments):
+            print(said, flush=True)
 
 
 def forget(*names):
@@ -92,7 +104,7 @@ def forget(*names):
 # --- readiness ---------------------------------------------------------------------------------------------
 
 NGINX = """
-daemon off; master_process on; worker_processes 1; pid {directory}/nginx.pid; error_log stderr notice;
+daemon off; master_process on; worker_processes 1; pid {directory}/nginx-{port}.pid; error_log stderr notice;
 events {{ worker_connections 64; }}
 http {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
   fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
@@ -108,20 +120,20 @@ def nginx(port):
     return ("nginx", "-e", "stderr", "-c", config)
 
 
-def served(name, port, *command, options=()):
-    """Records a server until it has answered one request too many: (evidence, messages)."""
-    process, out = start(name, *command, options=options)
+def asked(port):
+    """Whether the server answers whatever it is asked."""
+    with socket.socket() as client:
+        client.settimeout(30)
+        if client.connect_ex(("127.0.0.1", port)) != 0:
+            return False
+        client.sendall(b"PING / HTTP/1.0\r\n\r\n")
+        return client.recv(100) != b""
 
-    def answers():
-        with socket.socket() as client:
-            client.settimeout(5)
-            if client.connect_ex(("127.0.0.1", port)) != 0:
-                return False
-            client.sendall(b"PING / HTTP/1.0\r\n\r\n")
-            return client.recv(100) != b""
-    wait_for(answers, "the server does not answer")
-    time.sleep(0.5)
-    assert answers()
+
+def served(name, port, *command, options=()):
+    """Records a server until it has answered when it was ready: (evidence, output, messages)."""
+    process, out = start(f"{name}-{port}", *command, options=options)
+    eventually(lambda: asked(port) and seen_in_phase(out, "ready"), "the server answers, when it is ready", process=process)
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, (output, errors)
@@ -136,21 +148,26 @@ def was_ready(evidence, messages):
     assert evidence["runs"][0]["complete"] and not evidence["runs"][0].get("notes"), evidence["runs"][0]
 
 
-for spec in ("tcp:{}", "http://127.0.0.1:{}/health", "http:http://localhost:{}/moved", "http://127.0.0.1:{}/gone=410",
-             "exec:curl -sf http://127.0.0.1:{}/health", "log:start worker process [0-9]+$"):
+def nginx_is_ready_by(spec):
     port = free_port()
     evidence, _, messages = served("nginx", port, *nginx(port), options=("--ready", spec.format(port), "--stop-signal", "QUIT"))
     was_ready(evidence, messages)
     assert evidence["runs"][0]["exit"] == 0 and "gracefully shutting down" in messages, messages
-    print("nginx is ready by", spec)
+    return f"nginx is ready by {spec}"
 
-for backend in BACKENDS:
+
+def redis_is_ready(backend):
     port = free_port()
     evidence, output, messages = served("redis", port, "redis-server", "--port", str(port), "--save", "", "--dir", DIRECTORY,
                                         options=("--backend", backend, "--ready", "log:Ready to accept connections"))
     was_ready(evidence, messages)
     assert "Ready to accept connections" in output and "bye bye" in output, output
-    print("redis is ready by a line of its log, which still comes out:", backend)
+    return f"redis is ready by a line of its log, which still comes out: {backend}"
+
+
+at_once(nginx_is_ready_by, "tcp:{}", "http://127.0.0.1:{}/health", "http:http://localhost:{}/moved",
+        "http://127.0.0.1:{}/gone=410", "exec:curl -sf http://127.0.0.1:{}/health", "log:start worker process [0-9]+$")
+at_once(redis_is_ready, *BACKENDS)
 
 port = free_port()
 evidence, done = record("http.server", "python3", "-m", "http.server", str(port), "--bind", "127.0.0.1",
@@ -160,65 +177,99 @@ assert '"GET / HTTP/1.1" 200' in done.stderr, done.stderr
 print("python's http.server is ready by http, and ends when it is quiet")
 
 port = free_port()
-evidence, done = record("never", *nginx(port), options=("--ready", f"http://127.0.0.1:{port}/gone", "--ready-limit",
-                                                        "500ms", "--for", "1200ms"))
-assert "warning: not ready after 0.5 s (http://" in done.stderr, done.stderr
+process, out = start("never", *nginx(port), options=("--ready", f"http://127.0.0.1:{port}/gone", "--ready-limit", "500ms"))
+said = ""
+while "warning: not ready after 0.5 s (http://" not in said:
+    line = process.stderr.readline()
+    assert line, said
+    said += line
+eventually(lambda: asked(port), "the server answers", process=process)
+process.send_signal(signal.SIGTERM)
+end(process)
+evidence = load(out)
 assert ["it never became ready: all that came before the stop counts as start-up"] == evidence["runs"][0]["notes"]
 assert phases(evidence, "bind") == {"startup"} and evidence["runs"][0]["complete"]
 print("not ready in time: said, and recorded on")
 
-# The output comes out as it was written, whatever is between; both streams in order where they are one.
-noise = "import os, time\nfor i in range(2000): os.write(1, b'out %d\\n' % i); os.write(2, b'err %d\\n' % i)\n" \
-        "os.write(1, bytes(range(256)) * 300); time.sleep(0.5); os.write(1, b'end')"
-expected = subprocess.run(["python3", "-c", noise], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout
-for backend in BACKENDS:
-    done = subprocess.run([WHITTLE, "record", "--quiet", "--backend", backend, "-o", path("noise.json"), "--ready", "log:^err 7$",
-                           "--", "python3", "-c", noise], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
-    assert done.stdout == expected, (len(done.stdout), len(expected))
-    assert "ready" in phases(load(path("noise.json")), "write")
+# The output comes out as it was written, whatever is between; both streams in order where they are one. Before its end
+# it writes nothing, again and again, until that was seen to count as ready.
+noise = "import os, sys, time\nfor i in range(2000): os.write(1, b'out %d\\n' % i); os.write(2, b'err %d\\n' % i)\n" \
+        "os.write(1, bytes(range(256)) * 300)\n" \
+        "while not os.path.exists(sys.argv[1]): os.write(1, b''); time.sleep(0.05)\n" \
+        "os.write(1, b'end')"
+act("there")
+expected = subprocess.run(["python3", "-c", noise, path("there")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=True).stdout
+
+
+def noise_passes(backend):
+    out, go = f"noise-{backend}.json", f"noise-{backend}.go"
+    process = subprocess.Popen([WHITTLE, "record", "--quiet", "--backend", backend, "-o", path(out), "--ready", "log:^err 7$",
+                                "--", "python3", "-c", noise, path(go)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        output = pool.submit(process.stdout.read)
+        eventually(lambda: seen_in_phase(path(out), "ready", "write"), "a write when it is ready", process=process)
+        act(go)
+        assert output.result() == expected, (len(output.result()), len(expected))
+    assert process.wait(60) == 0
+    return f"output passes unchanged: {backend}"
+
+
+at_once(noise_passes, *BACKENDS)
 process, _ = start("closed", "sh", "-c", f"seq 100000; echo last >&2; echo $? > {path('closed.status')}",
                    options=("--ready", "log:^last$"))
 process.stdout.close()  # as `| head -1` does
 process.stdout = None
 assert "ready after" in end(process)
 assert read("closed.status") == "0\n"
-print("output passes unchanged, and a reader that goes ends nothing")
+print("a reader that goes ends nothing")
 
 # --- marks -------------------------------------------------------------------------------------------------
 
-# What the program does in a phase is told apart by the umask call that it makes: one for each line that it gets.
-worker = f"import os\nprint('go', flush=True)\nwhile input(): os.umask(0o22); print('done', flush=True)"
-for backend in BACKENDS:
+# What the program does in a phase is told apart by the umask calls that it makes: one for each line that it gets.
+worker = "import os\nprint('go', flush=True)\nwhile input(): os.umask(0o22); print('done', flush=True)"
+
+
+def marks_name_phases(backend):
     marks = path(f"marks-{backend}")
     process, out = start(f"marks-{backend}", "python3", "-c", worker, stdin=subprocess.PIPE,
                          options=("--backend", backend, "--marks", marks))
     assert process.stdout.readline() == "go\n"
 
-    def exercise(name):
-        if name:
-            with open(marks, "w", encoding="utf-8") as fifo:
-                fifo.write(name + "\n")
-            time.sleep(0.3)  # the mark is read on a thread of its own
+    def work():
         process.stdin.write("x\n")
         process.stdin.flush()
         assert process.stdout.readline() == "done\n"
+        return True
 
-    for name in (None, "ready", "reload", "No Name", "load_2"):
-        exercise(name)
+    work()
+    for name in ("ready", "reload", "No Name", "load_2"):
+        with open(marks, "w", encoding="utf-8") as fifo:
+            fifo.write(name + "\n")
+        if name != "No Name":
+            eventually(lambda name=name: work() and seen_in_phase(out, name, "umask"), f"phase {name}", process=process)
     process.stdin.write("\n")
     process.stdin.flush()
     errors = end(process)
     assert phases(load(out), "umask") == {"startup", "ready", "reload", "load_2"}, phases(load(out), "umask")
     assert errors.count("warning") == 1 and '"No Name" is no name' in errors, errors
     assert not os.path.exists(marks)
-    print("marks name phases:", backend)
+    return f"marks name phases: {backend}"
+
+
+at_once(marks_name_phases, *BACKENDS)
 
 os.mkfifo(path("kept"))
-evidence, done = record("repeat", "sh", "-c", f"echo twice > {path('kept')}; sleep 0.3; umask 0", options=(
-    "--repeat", "2", "--marks", path("kept")))
+process, out = start("repeat", "sh", "-c", f"echo twice > {path('kept')}; while ! test -e {path('go')}; do sleep 0.05; done; "
+                     f"rm {path('go')}; umask 0", options=("--repeat", "2", "--marks", path("kept")))
+for run in (0, 1):
+    eventually(lambda run=run: seen_in_phase(out, "twice", run=run), f"the mark in run {run + 1}", process=process)
+    act("go")
+messages = end(process)
+evidence = load(out)
 assert len(evidence["runs"]) == 2 and phases(evidence, "umask") == {"twice"}, evidence["syscalls"]
 assert os.path.exists(path("kept"))
-assert "whittle: run 2 of 2: " in done.stderr, done.stderr
+assert "whittle: run 2 of 2: " in messages, messages
 whittle("record", "--marks", path("repeat.evidence.json"), "--", "true", expect=2)
 print("marks in each of several runs, by a FIFO that was there before")
 
@@ -240,23 +291,23 @@ for backend in BACKENDS:
                          options=("--backend", backend,))
     assert process.stdout.readline() == "go\n"
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    assert process.poll() is None
+    eventually(lambda: not has_pending(process.pid, signal.SIGINT), "the first SIGINT is taken", process=process)
     process.send_signal(signal.SIGINT)
-    errors = end(process)
+    end(process)
     run = load(out)["runs"][0]
     assert run["complete"] and run["exit"] == 137, run
-    assert "still running" in run["notes"][0] and run["duration"] < 8, run
+    after = re.match(r"killed: it was still running ([0-9.]+) s after", run["notes"][0])
+    assert after and float(after[1]) < 10, run  # at 10 s the limit would have done it
     print("a second Ctrl-C kills at once:", backend)
 
 # A daemon: its starter has ended, it is a session of its own, and it has a child that outlives it.
 daemon = (f"setsid sh -c 'trap \"umask 0; exit 0\" TERM; sleep 600 & echo $! > {path('child')}; echo $$ > {path('daemon')};"
           f" while :; do sleep 0.05; done' & exit 0")
 for backend in BACKENDS:
-    for end_by in ("for", "signal"):
+    for end_by in ("quiet", "signal"):
         forget("child", "daemon")
         process, out = start("daemon", "sh", "-c", daemon, options=("--backend", backend,
-                             *(("--for", "1500ms") if end_by == "for" else ())))
+                             *(("--ready", f"exec:test -s {path('daemon')}", "--until-quiet", "1s") if end_by == "quiet" else ())))
         pids = [number_in("daemon"), number_in("child")]
         assert all(alive(pid) for pid in pids) and process.poll() is None
         if end_by == "signal":
@@ -270,7 +321,7 @@ for backend in BACKENDS:
 
 port = free_port()
 evidence, done = record("daemonized", "redis-server", "--port", str(port), "--save", "", "--dir", DIRECTORY,
-                        "--daemonize", "yes", options=("--ready", f"tcp:{port}", "--for", "1s"))
+                        "--daemonize", "yes", options=("--ready", f"tcp:{port}", "--until-quiet", "1s"))
 assert evidence["runs"][0]["complete"] and "ready" in phases(evidence, "epoll_wait"), done.stderr
 with socket.socket() as probe:
     assert probe.connect_ex(("127.0.0.1", port)) != 0
@@ -284,7 +335,7 @@ for backend in BACKENDS:
     process, out = start(f"killed-{backend}", "sh", "-c", f"echo $$ > {path('victim')}; {ticking}",
                          options=("--backend", backend))
     victim = number_in("victim")
-    wait_for(lambda: os.path.exists(out) and len(load(out)["runs"]) == 1, "no checkpoint")
+    eventually(lambda: os.path.exists(out) and len(load(out)["runs"]) == 1, "a checkpoint", process=process)
     process.kill()
     process.wait()
     run = load(out)["runs"][0]
@@ -292,12 +343,12 @@ for backend in BACKENDS:
     merged = whittle("merge", out)
     assert "incomplete" in merged.stderr, merged.stderr
     if backend == "ptrace":
-        wait_for(lambda: not alive(victim), "ptrace: the command goes with its tracer")
+        eventually(lambda: not alive(victim), "ptrace: the command goes with its tracer")
     else:
         seen = read("tick")
-        wait_for(lambda: read("tick") not in (seen, ""), "stuck")
+        eventually(lambda: read("tick") not in (seen, ""), "the command ticks on")
         os.kill(victim, signal.SIGTERM)
-        wait_for(lambda: not alive(victim), "eBPF: the command goes on by itself, and ends as asked")
+        eventually(lambda: not alive(victim), "eBPF: the command goes on by itself, and ends as asked")
     print("kill -9 of whittle leaves the last checkpoint, and no command that is stuck:", backend)
 
 # --- what a user sees --------------------------------------------------------------------------------------
@@ -311,11 +362,12 @@ assert lines[1] == "whittle: run 3 of 3: nothing new", lines
 assert "3 runs, " in done.stderr and "1 runs" not in done.stderr
 print("the summary says what was new in each run")
 
-# On a terminal: a line that replaces itself and stays within the width.
+# On a terminal: a line that replaces itself and stays within the width. The command ends when there were two.
 leader, follower = pty.openpty()
 fcntl.ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
 shown = b""
-process = subprocess.Popen([WHITTLE, "record", "-o", path("tty.json"), "--", "sh", "-c", "sleep 1.3; nproc >/dev/null; sleep 1.2"],
+process = subprocess.Popen([WHITTLE, "record", "-o", path("tty.json"), "--", "sh", "-c",
+                            f"nproc >/dev/null; while ! test -e {path('seen')}; do sleep 0.1; done"],
                            stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
                            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
 os.close(follower)
@@ -327,7 +379,9 @@ while True:
     if not data:
         break
     shown += data
-assert process.wait(30) == 0
+    if shown.count(b"\rrecording: ") >= 2 and not os.path.exists(path("seen")):
+        act("seen")
+assert process.wait(60) == 0
 live = [line for line in shown.split(b"\r") if line.startswith(b"recording: ")]
 assert len(live) >= 2 and all(line.endswith(b"\x1b[K") and len(line) - 3 < 60 for line in live), shown
 assert b" s, startup: " in live[0] and b" calls, " in live[0], live

@@ -3,9 +3,9 @@
 import os
 import signal
 import subprocess
-import time
 
-from harness import WHITTLE, load, program, require_root, temporary_directory, whittle
+from harness import (WHITTLE, eventually, free_port, load, program, require_root, seen_in_phase, temporary_directory,
+                     whittle)
 
 require_root()
 DIRECTORY = temporary_directory()
@@ -96,49 +96,68 @@ assert by_backend["ebpf"] == by_backend["ptrace"], by_backend
 assert ("x86_64", "socket") in by_backend["ebpf"] and ("x86_64", "prctl") in by_backend["ebpf"]
 print("arguments: the same by both backends for", sorted(name for _, name in by_backend["ebpf"]))
 
+
+def start(name, *command, options=(), **kwargs):
+    """A recording that goes on, and the path of its evidence."""
+    path = os.path.join(DIRECTORY, f"{name}.evidence.json")
+    return subprocess.Popen([WHITTLE, "record", "-o", path, *options, "--", *command], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, **kwargs), path
+
+
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0, process.returncode
+
+
 # Phases: what happens before and after the port answers.
-server = "import socket,time,os\ntime.sleep(0.3)\ns=socket.socket();s.setsockopt(1,2,1);s.bind(('127.0.0.1',18943));s.listen()\n" \
-         "end=time.time()+1\nwhile time.time()<end: os.getppid();time.sleep(0.05)\n"
-evidence = record("phases", "python3", "-c", server, options=("--ready", "tcp:18943"))
+port = free_port()
+server = f"import socket,time,os\ntime.sleep(0.3)\ns=socket.socket();s.setsockopt(1,2,1);s.bind(('127.0.0.1',{port}))\n" \
+         "s.listen()\nwhile True: os.getppid();time.sleep(0.05)\n"
+process, path = start("phases", "python3", "-c", server, options=("--ready", f"tcp:{port}"))
+eventually(lambda: seen_in_phase(path, "ready", "getppid"), "getppid when it is ready", process=process)
+stop(process)
+evidence = load(path)
 calls = {call["name"]: call for call in evidence["syscalls"]}
 assert calls["bind"]["phases"] == ["startup"], calls["bind"]["phases"]
 assert "ready" in calls["getppid"]["phases"], calls["getppid"]["phases"]
-assert calls["execve"]["first"] == 0 and calls["getppid"]["last"] > 1, (calls["execve"], calls["getppid"])
+# The server sleeps before its bind, and makes getppid after it.
+assert calls["execve"]["first"] == 0 and calls["bind"]["first"] > 0.25, (calls["execve"], calls["bind"])
+assert calls["bind"]["last"] <= calls["getppid"]["first"], (calls["bind"], calls["getppid"])
+assert calls["getppid"]["last"] <= evidence["runs"][0]["duration"] + 0.1, (calls["getppid"], evidence["runs"][0]["duration"])
 print("phases: startup and ready told apart")
 
 # Ways to end: SIGTERM, a time limit; the evidence is complete each time.
 for backend in ("ebpf", "ptrace"):
     evidence = record(f"for-{backend}", "sleep", "60", backend=backend, options=("--for", "1s"))
     assert evidence["runs"][0]["exit"] == 128 + signal.SIGTERM and evidence["runs"][0]["complete"], evidence["runs"][0]
-    path = os.path.join(DIRECTORY, f"term-{backend}.evidence.json")
-    process = subprocess.Popen([WHITTLE, "record", "--backend", backend, "-o", path, "--", "sleep", "60"],
-                               stderr=subprocess.DEVNULL)
-    time.sleep(2.5)
+    process, path = start(f"term-{backend}", "sleep", "60", options=("--backend", backend))
+    eventually(lambda: os.path.exists(path), "a checkpoint", process=process)
     checkpoint = load(path)
     assert checkpoint["runs"][0]["complete"] is False and ("x86_64", "execve") in counts(checkpoint), checkpoint["runs"][0]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    stop(process)
     assert load(path)["runs"][0]["complete"] is True
     print("ends well on --for and SIGTERM, checkpoints on the way:", backend)
 
 # What the request to stop causes is in phase "stop"; a signal ends a --repeat, too.
-stopper = "trap 'umask 77; exit 0' TERM; while :; do sleep 0.1; done"
+stopper = "trap 'umask 77; exit 0' TERM; echo trapped; while :; do sleep 0.1; done"
 for backend in ("ebpf", "ptrace"):
-    evidence = record(f"stop-{backend}", "bash", "-c", stopper, backend=backend, options=("--for", "700ms"))
+    evidence = record(f"stop-{backend}", "bash", "-c", stopper, backend=backend,
+                      options=("--ready", "log:^trapped$", "--until-quiet", "300ms"))
+    assert evidence["runs"][0]["exit"] == 0, evidence["runs"][0]
     umask = [call for call in evidence["syscalls"] if call["name"] == "umask"]
     assert umask and umask[0]["phases"] == ["stop"], (backend, umask)
-path = os.path.join(DIRECTORY, "interrupted.evidence.json")
-process = subprocess.Popen([WHITTLE, "record", "--repeat", "3", "-o", path, "--", "sleep", "60"], stderr=subprocess.DEVNULL)
-time.sleep(1)
-process.send_signal(signal.SIGTERM)
-assert process.wait(20) == 0 and len(load(path)["runs"]) == 1
+process, path = start("interrupted", "sh", "-c", "echo up; exec sleep 60", options=("--repeat", "3"))
+assert process.stdout.readline() == "up\n"
+stop(process)
+assert len(load(path)["runs"]) == 1
 print("the stop phase, and a signal ends a repetition")
 
 # Several recordings at once do not see each other.
 pair = [subprocess.Popen([WHITTLE, "record", "-o", os.path.join(DIRECTORY, f"side{i}.json"), "--",
                           program("threads"), "2", str(1000 + i)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         for i in range(4)]
-assert [process.wait(60) for process in pair] == [0] * 4
+assert [process.wait(120) for process in pair] == [0] * 4
 for i in range(4):
     assert counts(load(os.path.join(DIRECTORY, f"side{i}.json")))[("x86_64", "getppid")] == 2 * (1000 + i)
 print("four recordings side by side, each its own")

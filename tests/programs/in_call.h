@@ -2,9 +2,9 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sched.h>
 #include <sys/types.h>
 #include <unistd.h>
 
