@@ -105,7 +105,6 @@ Result<int> record_workload(const Arguments& arguments, record::RecordSpec spec)
     }
   };
   const record::SignalCatcher signals;
-  bool good = true;
   for (std::uint64_t i = 0; i < repeat && record::SignalCatcher::caught() == 0; ++i) {
     view = {};
     record::RecordSpec one = spec;
@@ -114,15 +113,19 @@ Result<int> record_workload(const Arguments& arguments, record::RecordSpec spec)
                host::PreparedRun::prepare(workload.run, std::move(filter)));
     auto exercised = record::record_workload(workload, one, prepared);
     end_progress();
-    if (!exercised) return tl::unexpected(std::move(exercised).error());
+    if (!exercised) {
+      // What the runs before it gave is kept.
+      if (!evidence.runs.empty()) TRY(write_evidence(output, evidence, quiet));
+      return tl::unexpected(std::move(exercised).error());
+    }
+    record::count_unseen(*exercised);
     if (!quiet) report(*exercised);
     warn_of_failures(*exercised);
     warn_of_loss(exercised->recorded.run);
-    for (const host::ExerciseResult& result : exercised->results) good = good && result.ok;
     evidence.runs.push_back(std::move(exercised->recorded.run));
   }
   TRY(write_evidence(output, evidence, quiet));
-  return good && evidence.complete() ? 0 : 1;
+  return evidence.complete() ? 0 : 1;
 }
 
 }  // namespace whittle::cli

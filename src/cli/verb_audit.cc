@@ -211,8 +211,9 @@ const Verb& audit_verb() {
           "answers "
           "with an errno or a trap is not logged at all unless it was loaded with the LOG flag "
           "(SECCOMP_FILTER_FLAG_LOG in \"flags\").\n\n"
-          "Exits with 1 when there are records or something is missing, with 0 when there is "
-          "nothing.",
+          "Exit status: 0 when there is no record and nothing is missing, 1 when there is either, "
+          "2 "
+          "for bad usage or a log that cannot be read, 3 when the machine lacks something.",
       .examples = {"whittle audit /var/log/audit/audit.log",
                    "journalctl -k -o json | whittle audit --json -",
                    "whittle audit --follow --for 10m -o app.evidence.json",

@@ -207,8 +207,9 @@ const Verb& record_verb() {
           "under a whole baseline, --under none with no filter.\n\n"
           "DIR, or a workload.yaml, is a workload: it is started as that says, natively or as a "
           "container of runc or crun, waited for, exercised and stopped; each exercise is a phase. "
-          "The evidence goes where it says. What the workload writes is shown when an exercise "
-          "fails, and then the exit status is 1.\n\n"
+          "The evidence goes where it says. When an exercise fails, what the workload wrote is "
+          "shown, and the evidence is incomplete (lost \"exercises\"): what was to be seen was not."
+          "\n\n"
           "--container records a container of Docker, Podman, containerd, runc or crun by its id "
           "or "
           "name, in two runs: what it does itself, and what was executed in it later (docker exec, "
@@ -217,7 +218,7 @@ const Verb& record_verb() {
           "What a target did before it was recorded is lost, and makes the evidence incomplete. "
           "None of them is stopped at the end. A cgroup or a container needs eBPF.\n\n"
           "Exit status: 0 when the evidence is complete, whatever CMD did (its status is in the "
-          "evidence), 1 when something was lost, 2 for bad usage or a command that cannot be run, "
+          "evidence), 1 when it is incomplete, 2 for bad usage or a command that cannot be run, "
           "3 when the machine lacks something.",
       .examples =
           {"whittle record -- nginx -g 'daemon off;'        # until nginx ends",

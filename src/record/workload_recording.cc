@@ -71,6 +71,12 @@ ExerciseResult stop_result(const host::Workload& workload, const Recorded& recor
   return result_of("stop", ok, recorded.stopping, std::move(detail));
 }
 
+// A stop with another status, or a command alone that failed, was seen to its end all the same.
+bool seen_whole(const ExerciseResult& result, const Recorded& recorded) {
+  if (result.ok || result.name == "run") return true;
+  return result.name == "stop" && !recorded.killed;
+}
+
 std::vector<ExerciseResult> results_of(const host::Workload& workload, const Recorded& recorded,
                                        std::vector<ExerciseResult> exercises) {
   if (workload.ready.empty() && workload.exercises.empty()) {
@@ -91,6 +97,18 @@ std::vector<ExerciseResult> results_of(const host::Workload& workload, const Rec
 }
 
 }  // namespace
+
+void count_unseen(Exercised& exercised) {
+  std::vector<std::string> unseen;
+  for (const ExerciseResult& result : exercised.results) {
+    if (!seen_whole(result, exercised.recorded)) unseen.push_back(result.name);
+  }
+  evidence::Run& run = exercised.recorded.run;
+  run.lost["exercises"] = unseen.size();
+  if (unseen.empty()) return;
+  run.complete = false;
+  run.notes.push_back("not seen as workload.yaml asks: " + join(unseen, ", "));
+}
 
 Result<void> check_workload(const host::Workload& workload) {
   TRY(ready_of(workload));

@@ -34,6 +34,13 @@ using Runner = std::function<Result<Recorded>(const RecordSpec&)>;
 Result<Exercised> record_workload(const host::Workload& workload, RecordSpec spec,
                                   host::PreparedRun& prepared, const Runner& run = record);
 
+// Counts in the run's `lost` under "exercises" what workload.yaml asks to see and was not seen
+// whole: readiness that did not come, exercises that failed or were not tried, a stop that had to
+// be ended by SIGKILL. With any the run is incomplete, and a note names them. What the workload did
+// of itself, its exit status included, is no loss. For a recording, not for a trial, in which such
+// a failure is a finding.
+void count_unseen(Exercised& exercised);
+
 // Checks what only we can: that `ready` is understood.
 Result<void> check_workload(const host::Workload& workload);
 

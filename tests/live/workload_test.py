@@ -213,23 +213,30 @@ site.remove()
 
 # --- what must not pass ---------------------------------------------------------------------------------
 shutil.copy(f"{directory}/reload.profile.json", f"{other}/other.profile.json")
-for body, failing, detail in (
+for body, lost, failing, detail in (
         (f"run: {{command: [sleep, '60']}}\nready: {{tcp: '{free_port()}', limit: 500ms}}\nexercises: [{{name: a, wait: 1s}}]\n",
-         "ready", "was not there within 0.5 s"),
-        ("run: {command: [sh, -c, 'echo broken; exit 7']}\nready: {log: never, limit: 20s}\n", "ready", "exit status 7"),
-        ("run: {command: [sh, -c, 'sleep 0.2; exit 7']}\nexercises: [{name: a, wait: 20s}]\n", "a", "exit status 7"),
+         ["ready", "a"], "ready", "was not there within 0.5 s"),
+        ("run: {command: [sh, -c, 'echo broken; exit 7']}\nready: {log: never, limit: 20s}\n", ["ready"], "ready", "exit status 7"),
+        ("run: {command: [sh, -c, 'sleep 0.2; exit 7']}\nexercises: [{name: a, wait: 20s}]\n", ["a"], "a", "exit status 7"),
         ("run: {command: [sh, -c, 'trap \"\" TERM; echo deaf; while :; do sleep 0.1; done']}\nready: {log: deaf, limit: 60s}\n"
-         "stop: {limit: 500ms}\n", "stop", "had to be killed"),
-        ("run: {command: [sleep, '60']}\nexercises: [{name: a, command: 'echo why; exit 4'}]\n", "a", "exit status 4; it printed: why"),
-        (f"run: {{command: [sleep, '60']}}\nexercises: [{{name: a, http: 'http://127.0.0.1:{free_port()}/'}}]\n", "a",
+         "stop: {limit: 500ms}\n", ["stop"], "stop", "had to be killed"),
+        ("run: {command: [sleep, '60']}\nexercises: [{name: a, command: 'echo why; exit 4'}]\n", ["a"], "a",
+         "exit status 4; it printed: why"),
+        (f"run: {{command: [sleep, '60']}}\nexercises: [{{name: a, http: 'http://127.0.0.1:{free_port()}/'}}]\n", ["a"], "a",
          "Connection refused"),
-        (f"run: {{command: [sleep, '60']}}\nexercises: [{{name: a, limit: 500ms, repeat: 9, command: sleep 0.2}}]\n", "a",
+        (f"run: {{command: [sleep, '60']}}\nexercises: [{{name: a, limit: 500ms, repeat: 9, command: sleep 0.2}}]\n", ["a"], "a",
          "within its limit"),
+        # What the workload does of itself was seen all the same.
+        ("run: {command: [sh, -c, exit 3]}\n", [], "run", "exit status 3"),
+        ("run: {command: [sh, -c, 'trap \"exit 5\" TERM; echo up; while :; do sleep 0.1; done']}\nready: {log: up}\n", [], "stop",
+         "exit status 5"),
 ):
     workload("other", body, other)
-    done = whittle("record", other, "-o", f"{other}/e.json", expect=1)
+    done = whittle("record", other, "-o", f"{other}/e.json", expect=1 if lost else 0)
     assert f"{failing}: " in done.stderr and detail in done.stderr, (body, done.stderr)
-    assert load(f"{other}/e.json")["runs"], body
+    (run,) = load(f"{other}/e.json")["runs"]
+    assert run["complete"] == (not lost) and run["lost"]["exercises"] == len(lost), (body, run["lost"])
+    assert ("not seen as workload.yaml asks: " + ", ".join(lost) in run["notes"]) == bool(lost), (body, run["notes"])
 print("what is not ready, ends, fails, or will not stop: told")
 
 # --- values past what there is room for are undecided, and no pass ---------------------------------------
