@@ -15,7 +15,7 @@ import socket
 import subprocess
 import time
 
-from harness import WHITTLE, load, program, require_root, skip, temporary_directory, whittle
+from harness import WHITTLE, eventually, free_port, load, program, require_root, skip, temporary_directory, whittle
 
 require_root()
 for tool in ("redis-server", "redis-cli"):
@@ -45,32 +45,22 @@ with open(PROFILE, "w", encoding="utf-8") as file:
           for name, (index, value) in CONDITIONS.items())]}, file)
 
 
-def eventually(check, what, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("in vain: " + what)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def run(*command):
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
+TGKILL = 234  # by which raise(3) sends
+
+
 def stopped_below(pid):
-    """The process that stopped itself, of those that the trial started."""
+    """The process that stopped itself, of those that the trial started. The trial stops it before that, too, after its
+    execve, to read its filter; then it is in no call that sends a signal."""
     for child in run("pgrep", "-P", str(pid)).split():
         try:
+            with open(f"/proc/{child}/syscall", encoding="ascii") as file:
+                sent = file.read().split()[0] == str(TGKILL)
             with open(f"/proc/{child}/stat", encoding="ascii") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                if sent and file.read().rsplit(")", 1)[1].split()[0] == "T":
                     return int(child)
         except OSError:
             continue
@@ -112,7 +102,7 @@ def compare(name, command, exercise=None, **options):
                               *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
     recorder = None
     try:
-        gate = eventually(lambda: stopped_below(trial.pid), "the gate stands")
+        gate = eventually(lambda: stopped_below(trial.pid), "the gate stands", process=trial)
         with open(log, "w", encoding="utf-8") as file:
             recorder = subprocess.Popen([WHITTLE, "record", "--no-stacks", "-o", evidence, "--pid", str(gate)], stderr=file)
         eventually(lambda: "recording process" in open(log, encoding="utf-8").read() or recorder.poll() is not None,
