@@ -1,5 +1,6 @@
 #include "generate/generate.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -368,6 +369,33 @@ TEST(Generate, X86EvidenceBringsArmCounterparts) {
   EXPECT_FALSE(allows(outcome, Arch::kAarch64, "clone", {0x3d0f00}));
   const Outcome alone = made({seen("fork")}, options_for({Arch::kX86_64}));
   EXPECT_FALSE(allows(alone, "clone", {17}));
+}
+
+TEST(Generate, PipesNeverNotifyUnlessSeenTo) {
+  constexpr std::uint64_t kNotification = 0x80;
+  const Outcome outcome = made({seen("pipe"), seen("pipe2", {{O_CLOEXEC}})});
+  for (const Arch arch : {Arch::kX86_64, Arch::kAarch64}) {
+    EXPECT_TRUE(allows(outcome, arch, "pipe2", {0, 0}));
+    EXPECT_TRUE(allows(outcome, arch, "pipe2", {0, O_NONBLOCK}));
+    EXPECT_TRUE(allows(outcome, arch, "pipe2", {0, 0x4000}));   // O_DIRECT of x86
+    EXPECT_TRUE(allows(outcome, arch, "pipe2", {0, 0x10000}));  // of arm64
+    EXPECT_TRUE(allows(outcome, arch, "pipe2", {0, 0xdeadbeef'00080000}));
+    EXPECT_FALSE(allows(outcome, arch, "pipe2", {0, kNotification}));
+    EXPECT_FALSE(allows(outcome, arch, "pipe2", {0, O_CLOEXEC | kNotification}));
+    EXPECT_FALSE(allows(outcome, arch, "pipe2", {0, 0xdeadbeef'00000080}));
+  }
+  // aarch64 has no pipe: its pipe2 comes with no flags.
+  const Outcome plain = made({seen("pipe")});
+  EXPECT_TRUE(allows(plain, Arch::kAarch64, "pipe2", {0, 0}));
+  EXPECT_FALSE(allows(plain, Arch::kAarch64, "pipe2", {0, kNotification}));
+  const Outcome notified = made({seen("pipe2", {{kNotification}})});
+  EXPECT_TRUE(allows(notified, "pipe2", {0, O_CLOEXEC | kNotification}));
+  EXPECT_FALSE(allows(notified, "pipe2", {0, 0}));
+  Options base = options_for();
+  base.arguments = Level::kBase;
+  EXPECT_TRUE(allows(made({seen("pipe2", {{O_CLOEXEC}})}, base), "pipe2", {0, kNotification}));
+  // Evidence that kept none of its flags leaves them open.
+  EXPECT_TRUE(allows(made({seen("pipe2")}), "pipe2", {0, kNotification}));
 }
 
 TEST(Generate, ArmEvidenceBringsLegacyCalls) {

@@ -150,11 +150,13 @@ class Collector {
                   sightings.first, sightings.first_run.substr(0, 12));
   }
 
-  void add_clone_values(const SeenValues& values, Reason reason) {
-    Need& clone = needs_.calls["clone"];
-    join_values(clone.values[kFirstArgument], values);
-    if (std::find(clone.why.begin(), clone.why.end(), reason) == clone.why.end()) {
-      clone.why.push_back(std::move(reason));
+  // The call is needed with these values of one argument, whether it was itself seen or not.
+  void add_needed_values(const std::string& name, std::uint8_t index, const SeenValues& values,
+                         Reason reason) {
+    Need& need = needs_.calls[name];
+    join_values(need.values[{index}], values);
+    if (std::find(need.why.begin(), need.why.end(), reason) == need.why.end()) {
+      need.why.push_back(std::move(reason));
     }
   }
 
@@ -172,7 +174,7 @@ class Collector {
       }
     }
     if (!as_clone.closed || !as_clone.values.empty()) {
-      add_clone_values(as_clone, {Because::kEvidence, clone3_why_});
+      add_needed_values("clone", 0, as_clone, {Because::kEvidence, clone3_why_});
     }
   }
 
@@ -193,7 +195,12 @@ class Collector {
     const Reason reason{Because::kCounterpart,
                         format("what aarch64 calls for {}, seen on x86_64", pair.legacy)};
     if (pair.legacy == "fork" || pair.legacy == "vfork") {
-      add_clone_values({true, {{pair.legacy == "fork" ? kFork : kVfork}}}, reason);
+      const std::uint64_t flags = pair.legacy == "fork" ? kFork : kVfork;
+      add_needed_values("clone", 0, {true, {{flags}}}, reason);
+      return;
+    }
+    if (pair.legacy == "pipe") {  // pipe2 without flags
+      add_needed_values("pipe2", 1, {true, {{0}}}, reason);
       return;
     }
     for (const std::string& name : pair.modern) add_counterpart(name, reason);

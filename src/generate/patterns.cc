@@ -40,6 +40,12 @@ constexpr std::uint64_t kTypeFree = SOCK_CLOEXEC | SOCK_NONBLOCK;
 // architecture (PROT_BTI, PROT_MTE).
 constexpr std::uint64_t kProtFree = ~std::uint64_t{PROT_WRITE | PROT_EXEC};
 
+// close-on-exec, non-blocking, and packets (O_DIRECT), which is another bit on arm and aarch64 than
+// on x86: what one architecture calls so is O_DIRECTORY on the other, which pipe2 refuses. So what
+// is left for the rule is the same on all of them, O_NOTIFICATION_PIPE above all (fs/pipe.c,
+// include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h).
+constexpr std::uint64_t kPipeFree = O_CLOEXEC | O_NONBLOCK | 0x4000 | 0x10000;
+
 // Bits of a value that any call may have as it likes: close-on-exec and the like.
 struct FreeBits {
   std::string_view syscall;
@@ -56,6 +62,7 @@ constexpr FreeBits kFreeBits[] = {
     {"mmap2", 2, kProtFree},
     {"mprotect", 2, kProtFree},
     {"perf_event_open", 4, PERF_FLAG_FD_CLOEXEC},
+    {"pipe2", 1, kPipeFree},
     {"pkey_mprotect", 2, kProtFree},
     {"socket", 1, kTypeFree},
     {"socketpair", 1, kTypeFree},

@@ -30,6 +30,7 @@ struct Pattern {
 //                        protocol 0 and the type's own protocol are one
 //   clone                free: the flags that only say where thread ids and the TLS pointer go
 //   mmap, mprotect       by PROT_WRITE and PROT_EXEC alone
+//   pipe2                free: close-on-exec, non-blocking, and packets (O_DIRECT)
 //   others               the value itself, in the bits that the kernel looks at; close-on-exec and
 //                        the like are free
 //

@@ -506,6 +506,8 @@ const Expected kOfCalls[] = {
     C(RLIMIT_NICE),
     C(RLIMIT_RTPRIO),
     C(RLIMIT_RTTIME),
+    Expected{"O_NOTIFICATION_PIPE", O_EXCL},  // linux/watch_queue.h, which goes with no fcntl.h
+    C(O_EXCL),
     C(MFD_CLOEXEC),
     C(MFD_ALLOW_SEALING),
     C(MFD_HUGETLB),

@@ -58,6 +58,7 @@ CASES = {
     "perf_event_open": at(4, 8, RUBBISH | 1, SIGN | 0x80000002, a2=NO_FD, a3=NO_FD),
     "personality": at(0, 0xffffffff, RUBBISH | 0, SIGN | 0xffffffff),
     "pidfd_send_signal": at(1, 0, RUBBISH | 15, SIGN | 0xffffffff, a0=NO_FD),
+    "pipe2": at(1, 0x80000, RUBBISH | 0x80, SIGN | 0x80000001),
     "pkey_mprotect": at(2, 0, RUBBISH | 1, SIGN | 0x80000005, a3=NO_FD),
     "prctl": at(0, 3, RUBBISH | 0x7ffe, SIGN | 0xfffffffe),
     "prlimit64": at(1, 7, RUBBISH | 3, SIGN | 0xffffffff),
