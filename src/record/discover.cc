@@ -26,10 +26,13 @@ namespace whittle::record {
 
 namespace {
 
-constexpr double kSteady = 0.5;     // seconds without a new socket: all are there
+constexpr double kSteady = 0.5;     // seconds, idle, without a new socket: all are there
+constexpr double kComputed = 3;     // so are they when it has computed for so long since the last
+constexpr double kElsewhere = 3;    // seconds, idle, on other ports than before: they will not come
+constexpr double kBusy = 0.03;      // seconds computed between two looks: it is not idle
 constexpr double kWithoutPort = 1;  // seconds given to a later start that opens none
 constexpr double kReload = 1;       // seconds that a reload is given to go wrong
-constexpr double kHttpLimit = 2;    // seconds
+constexpr double kHttpLimit = 5;    // seconds
 constexpr int kLook = 100;          // milliseconds between two looks: no event tells of a listen(2)
 constexpr std::size_t kMostPorts = 20;  // a workload has 27 exercises at most
 
@@ -56,6 +59,29 @@ bool may_be_picked(std::uint16_t port) {
   const auto first = parse_u64(trim(std::string_view(*text).substr(0, tab)));
   const auto last = parse_u64(trim(std::string_view(*text).substr(tab)));
   return first && last && port >= *first && port <= *last;
+}
+
+// What processes do: seconds of the processor that their threads have used, and whether one is
+// running, waits for the processor, or for a disk.
+struct Activity {
+  double computed = 0;
+  bool runnable = false;
+};
+
+Activity activity_of(const std::vector<pid_t>& processes) {
+  Activity all;
+  for (const pid_t process : processes) {
+    for (const pid_t thread : threads_of(process)) {
+      const std::string state = status_field(thread, "State");
+      all.runnable = all.runnable || state.starts_with('R') || state.starts_with('D');
+      // Nanoseconds on a processor, and two numbers more (Documentation/scheduler/sched-stats.rst).
+      const auto text = read_file(format("/proc/{}/task/{}/schedstat", process, thread));
+      if (!text) continue;
+      const auto used = parse_u64(std::string_view(*text).substr(0, text->find(' ')));
+      all.computed += static_cast<double>(used.value_or(0)) / 1e9;
+    }
+  }
+  return all;
 }
 
 // The status of the answer to GET /, or 0 and what came instead.
@@ -107,16 +133,14 @@ class Start {
   // Waits until it listens, on the ports named here too, and no new socket comes. False: it has
   // ended, or it was not so in time; then what there is is in sockets().
   bool come_up(double limit, const std::vector<FoundPort>& expected) {
-    double since = monotonic_seconds();
+    changed_ = idle_since_ = monotonic_seconds();
     while (look()) {
-      std::vector<host::Listening> now = host::listening_sockets(tree());
-      if (keys(now) != keys(sockets_)) since = monotonic_seconds();
-      sockets_ = std::move(now);
-      const double steady = monotonic_seconds() - since;
-      if (steady >= kSteady && !sockets_.empty() && has(expected)) {
-        up_after_ = since - began_;
+      look_at_sockets();
+      if (is_steady() && !sockets_.empty() && has(expected)) {
+        up_after_ = changed_ - began_;
         return true;
       }
+      if (!sockets_.empty() && idle_for() >= kElsewhere) return false;
       if (monotonic_seconds() - began_ >= limit) return false;
     }
     return false;
@@ -162,10 +186,16 @@ class Start {
     return kept_->gone();
   }
 
-  // Waits while it runs.
-  void wait(double seconds) {
-    const double deadline = monotonic_seconds() + seconds;
-    while (look() && monotonic_seconds() < deadline) sockets_ = host::listening_sockets(tree());
+  // Waits while it runs: for so long, and then until it is steady, but no longer than the limit.
+  void settle(double seconds, double limit) {
+    const double start = monotonic_seconds();
+    changed_ = idle_since_ = start;
+    computed_at_change_ = computed_;
+    while (look()) {
+      look_at_sockets();
+      const double passed = monotonic_seconds() - start;
+      if (passed >= limit || (passed >= seconds && is_steady())) return;
+    }
   }
 
   // The end, whatever it does. Its output.
@@ -187,6 +217,27 @@ class Start {
 
   std::vector<pid_t> tree() const { return tree_of(kept_->keeper()); }
 
+  void look_at_sockets() {
+    const std::vector<pid_t> processes = tree();
+    std::vector<host::Listening> now = host::listening_sockets(processes);
+    const Activity activity = activity_of(processes);
+    const double time = monotonic_seconds();
+    if (activity.runnable || activity.computed - computed_ >= kBusy) idle_since_ = time;
+    computed_ = activity.computed;
+    if (keys(now) != keys(sockets_)) {
+      changed_ = time;
+      computed_at_change_ = computed_;
+    }
+    sockets_ = std::move(now);
+  }
+
+  // Time that passes while it waits for the processor says nothing of what it will do: on a busy
+  // machine that may be all of it.
+  double idle_for() const { return monotonic_seconds() - std::max(changed_, idle_since_); }
+  bool is_steady() const {
+    return idle_for() >= kSteady || computed_ - computed_at_change_ >= kComputed;
+  }
+
   static std::vector<std::pair<std::uint16_t, std::string>> keys(
       const std::vector<host::Listening>& sockets) {
     std::vector<std::pair<std::uint16_t, std::string>> all;
@@ -200,6 +251,10 @@ class Start {
   double began_ = 0;
   double up_after_ = 0;
   std::vector<host::Listening> sockets_;
+  double changed_ = 0;             // when they last did
+  double computed_at_change_ = 0;  // seconds of the processor until then
+  double idle_since_ = 0;
+  double computed_ = 0;  // seconds of the processor, of those that run now
 };
 
 class Discovery {
@@ -302,8 +357,11 @@ class Discovery {
 
   // A later start, up as far as it comes. Ports that are not there again are not to be relied on.
   bool come_up_again(Start& start) {
-    const bool port = !found_.ports.empty() || !found_.paths.empty();
-    start.come_up(port ? spec_.watch : std::min(kWithoutPort, spec_.watch), found_.ports);
+    if (!found_.ports.empty() || !found_.paths.empty()) {
+      start.come_up(spec_.watch, found_.ports);
+    } else {
+      start.settle(std::min(kWithoutPort, spec_.watch), spec_.watch);
+    }
     if (SignalCatcher::caught() > 0 || start.gone()) return false;
     std::erase_if(found_.ports, [&](const FoundPort& one) {
       if (start.has({one})) return false;
@@ -330,7 +388,7 @@ class Discovery {
     }
     const pid_t main = start.main();
     start.signal(SIGHUP);
-    start.wait(kReload);
+    start.settle(kReload, std::max(kReload, spec_.limit));
     found_.reload = Discovered::Reload::kFailed;
     if (start.gone() || has_ended(main)) {
       found_.reload_text = "SIGHUP ended it, " + start.status().text();

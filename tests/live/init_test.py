@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from harness import SOURCE, load, require_root, skip, temporary_directory, whittle
+from harness import SOURCE, free_port, load, require_root, skip, temporary_directory, whittle
 
 require_root()
 for tool in ("nginx", "redis-server"):
@@ -19,8 +19,9 @@ import traffic  # noqa: E402
 
 
 def init(directory, *command):
-    """The report of init, and the text of the file."""
-    report = json.loads(whittle("init", "-o", f"{directory}/workload.yaml", "--json", "--", *command, cwd=directory).stdout)
+    """The report of init, and the text of the file. The limits are for a machine that is busy."""
+    report = json.loads(whittle("init", "-o", f"{directory}/workload.yaml", "--for", "60s", "--limit", "60s", "--json", "--", *command,
+                                cwd=directory).stdout)
     with open(f"{directory}/workload.yaml", encoding="utf-8") as file:
         return report, file.read()
 
@@ -59,7 +60,7 @@ print("nginx, in the foreground and as a daemon: http, reload, TERM")
 
 # --- redis: no HTTP, SIGHUP ignored -------------------------------------------------------------------------
 where = temporary_directory()
-port = traffic.free_port()
+port = free_port()
 report, text = init(where, "redis-server", "--port", str(port), "--save", "", "--unixsocket", f"{where}/redis.sock")
 assert [(p["port"], p["http"]) for p in report["ports"]] == [(port, None)], report
 assert report["sockets"] == [f"{where}/redis.sock"] and report["stop"] == "SIGTERM" and not report["reload"], report
@@ -75,7 +76,7 @@ print("redis: tcp and a Unix socket, TERM")
 
 # --- python: ends with 0 by INT only; a port that is another one each time ------------------------------------
 where = temporary_directory()
-port = traffic.free_port()
+port = free_port()
 report, text = init(where, "python3", "-m", "http.server", str(port))
 assert report["ports"] == [{"address": f"127.0.0.1:{port}", "port": port, "http": 200}], report
 assert report["stop"] == "SIGINT" and [s["signal"] for s in report["stops"]] == ["SIGTERM", "SIGINT"], report
@@ -84,6 +85,20 @@ assert f"http-{port}" in record(where, "python3")
 report, text = init(temporary_directory(), "python3", "-m", "http.server", "0")
 assert report["ports"] == [] and "not at another start: it is left out" in text, (report, text)
 print("python3 -m http.server: INT; ports that change are left out")
+
+# --- a server that computes, or waits for its turn on a busy machine, before it opens its second port ------------
+where = temporary_directory()
+ports = sorted((free_port(), free_port()))
+report, text = init(where, "python3", "-c", f"""
+import select, socket, time
+first = socket.create_server(("127.0.0.1", {ports[0]}))
+while time.process_time() < 0.9: pass
+second = socket.create_server(("127.0.0.1", {ports[1]}))
+while True:
+    for one in select.select([first, second], [], [])[0]: one.accept()[0].close()
+""")
+assert [port["port"] for port in report["ports"]] == ports, report
+print("a second port after 0.9 s of computing: found")
 
 # --- a command that ends by itself ------------------------------------------------------------------------
 where = temporary_directory()
