@@ -205,10 +205,13 @@ std::vector<std::pair<std::string, std::string>> version_lines(const trial::Vers
   std::string program = printable(versions.program);
   if (!versions.package.empty()) program += ", " + versions.package;
   if (!versions.build_id.empty()) program += ", build id " + versions.build_id;
-  std::vector<std::pair<std::string, std::string>> lines = {
-      {"program", std::move(program)},     {"libc", versions.libc},
-      {"kernel", versions.kernel},         {"runtime", versions.runtime},
-      {"libseccomp", versions.libseccomp}, {"whittle", std::string(version())}};
+  std::vector<std::pair<std::string, std::string>> lines = {{"script", printable(versions.script)},
+                                                            {"program", std::move(program)},
+                                                            {"libc", versions.libc},
+                                                            {"kernel", versions.kernel},
+                                                            {"runtime", versions.runtime},
+                                                            {"libseccomp", versions.libseccomp},
+                                                            {"whittle", std::string(version())}};
   std::erase_if(lines, [](const auto& line) { return line.second.empty(); });
   return lines;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <set>
 #include <utility>
 
@@ -42,9 +43,25 @@ void take_recorded(record::Exercised& exercised, TrialReport& report) {
   report.output_dropped = exercised.recorded.output_dropped;
 }
 
+namespace {
+
+// The PATH that the program is started with.
+std::string search_path(const host::LaunchSpec& launch) {
+  if (!launch.environment) {
+    const char* ours = std::getenv("PATH");
+    return ours == nullptr ? std::string() : ours;
+  }
+  for (const std::string& variable : *launch.environment) {
+    if (variable.starts_with("PATH=")) return variable.substr(5);
+  }
+  return {};
+}
+
+}  // namespace
+
 void add_native_versions(const host::PreparedRun& prepared, TrialReport& report) {
   report.versions = versions_here(nullptr);
-  add_program_versions(prepared.launch().program, report.versions);
+  add_program_versions(prepared.launch().program, search_path(prepared.launch()), report.versions);
   add_package_version("", report.versions);
 }
 

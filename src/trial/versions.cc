@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "filter/library.h"
 #include "record/elf_file.h"
+#include "trial/script.h"
 
 namespace whittle::trial {
 
@@ -141,15 +142,26 @@ Versions versions_here(const host::Runtime* runtime) {
 
 void add_program_versions(pid_t pid, Versions& versions) {
   const std::string process = format("/proc/{}", pid);
+  const ScriptedProgram scripted = script_of(pid);
+  if (!scripted.script.empty() && !scripted.program.empty()) {
+    versions.script = scripted.script;
+    versions.program = scripted.program;
+    describe(process + "/root" + scripted.program, process + "/root", versions);
+    return;
+  }
   std::error_code unknown;
   versions.program = std::filesystem::read_symlink(process + "/exe", unknown).string();
   describe(process + "/exe", process + "/root", versions);
 }
 
-void add_program_versions(const std::string& path, Versions& versions) {
+void add_program_versions(const std::string& path, const std::string& search, Versions& versions) {
+  Place place;
+  place.search = search;
   std::error_code unknown;
-  versions.program = std::filesystem::canonical(path, unknown).string();
-  if (unknown) versions.program = path;
+  place.directory = std::filesystem::current_path(unknown).string();
+  const ScriptedProgram found = program_of(path, place);
+  versions.script = found.script;
+  versions.program = found.program.empty() ? path : found.program;
   describe(versions.program, "", versions);
 }
 

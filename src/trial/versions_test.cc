@@ -39,8 +39,9 @@ TEST(Versions, OfARuntime) {
 
 TEST(Versions, OfAProgramFile) {
   Versions versions;
-  add_program_versions("/bin/sh", versions);
+  add_program_versions("/bin/sh", "", versions);
   EXPECT_EQ(versions.program, std::filesystem::canonical("/bin/sh").string());
+  EXPECT_THAT(versions.script, IsEmpty());
   EXPECT_THAT(versions.build_id, MatchesRegex("[0-9a-f]{40}"));
   EXPECT_THAT(versions.libc, testing::AnyOf(HasSubstr("GLIBC"), StartsWith("musl")));
 }
@@ -52,20 +53,33 @@ TEST(Versions, OfAProcess) {
   EXPECT_THAT(versions.libc, testing::Not(IsEmpty()));
 }
 
-TEST(Versions, WhatIsNotKnownIsEmpty) {
+TEST(Versions, OfAScriptAreThoseOfItsInterpreter) {
   const auto directory = TemporaryDirectory::create("whittle-versions-test.");
   ASSERT_TRUE(directory);
   const std::string script = directory->path() + "/script";
-  ASSERT_TRUE(write_file(script, "#!/bin/sh\n"));
+  ASSERT_TRUE(write_file(script, "#!/usr/bin/env sh\n"));
   Versions versions;
-  add_program_versions(script, versions);
-  EXPECT_EQ(versions.program, std::filesystem::canonical(script).string());
+  add_program_versions(script, "/usr/bin:/bin", versions);
+  EXPECT_EQ(versions.script, std::filesystem::canonical(script).string());
+  EXPECT_EQ(versions.program, std::filesystem::canonical("/bin/sh").string());
+  EXPECT_THAT(versions.libc, testing::Not(IsEmpty()));
+  EXPECT_THAT(versions.build_id, testing::Not(IsEmpty()));
+}
+
+TEST(Versions, WhatIsNotKnownIsEmpty) {
+  const auto directory = TemporaryDirectory::create("whittle-versions-test.");
+  ASSERT_TRUE(directory);
+  const std::string file = directory->path() + "/file";
+  ASSERT_TRUE(write_file(file, "no program\n"));
+  Versions versions;
+  add_program_versions(file, "", versions);
+  EXPECT_EQ(versions.program, std::filesystem::canonical(file).string());
   EXPECT_THAT(versions.libc, IsEmpty());
   EXPECT_THAT(versions.build_id, IsEmpty());
   add_package_version("", versions);
   EXPECT_THAT(versions.package, IsEmpty());
   Versions gone;
-  add_program_versions("/nonexistent/program", gone);
+  add_program_versions("/nonexistent/program", "", gone);
   EXPECT_EQ(gone.program, "/nonexistent/program");
   EXPECT_THAT(gone.libc, IsEmpty());
 }
@@ -73,7 +87,7 @@ TEST(Versions, WhatIsNotKnownIsEmpty) {
 // The package of the shell, when this is a system of dpkg's.
 TEST(Versions, OfAPackage) {
   Versions versions;
-  add_program_versions("/bin/sh", versions);
+  add_program_versions("/bin/sh", "", versions);
   add_package_version("", versions);
   if (find_program("dpkg-query")) {
     EXPECT_THAT(versions.package, MatchesRegex("[a-z0-9.+-]+ [0-9].*"));

@@ -94,6 +94,21 @@ shutil.rmtree(cache, ignore_errors=True)
 assert verify(directory)["verdict"] == "pass" and os.path.isdir(cache)
 print("a call on reload only: found natively, in runc and in crun, by exercise and thread")
 
+# --- a script: it and what it ends up in ----------------------------------------------------------------
+script = temporary_directory()
+workload("script", f"run: {{command: [{script}/run.sh]}}\n", script)
+with open(f"{script}/run.sh", "w", encoding="utf-8") as file:
+    file.write("#!/usr/bin/env sh\nexit 0\n")
+os.chmod(f"{script}/run.sh", 0o755)
+with open(f"{script}/script.profile.json", "w", encoding="utf-8") as file:
+    json.dump({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_ERRNO"}]}, file)
+for options in (["--via", "ebpf"], ["--via", "notify"], ["--via", "ptrace"], ["--runtime", "runc"], ["--runtime", "crun"]):
+    versions = verify(script, *options)["versions"]
+    assert versions["script"] == os.path.realpath(f"{script}/run.sh"), (options, versions)
+    assert versions["program"].startswith(os.path.realpath(shutil.which("sh"))), (options, versions)
+    assert "build id" in versions["program"] and "GLIBC" in versions["libc"], (options, versions)
+print("a script: itself and its interpreter, however it is run")
+
 # --- several workloads, one report ----------------------------------------------------------------------
 other = workload("other", "run: {command: [sh, -c, exit 3]}\n")
 shutil.copy(f"{directory}/reload.profile.json", f"{other}/other.profile.json")
