@@ -57,7 +57,7 @@ std::vector<Result<std::vector<std::string>>> check_compiles(
 class Compilation {
  public:
   static Result<Compilation> start(const profile::Profile& profile, Flavour flavour);
-  // Waits for the child. REQUIRES: not called before.
+  // Waits for the child's answer, not for its end. REQUIRES: not called before.
   Result<Compiled> finish();
 
   Compilation(Compilation&& other) noexcept;
@@ -72,7 +72,7 @@ class Compilation {
   int wait();
 
   UniqueFd program_;  // what the child makes
-  UniqueFd report_;   // what it says; ends when it does
+  UniqueFd report_;   // what it says
   pid_t child_;       // 0: waited for
   std::vector<std::string> untold_;
 };
