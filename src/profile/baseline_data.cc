@@ -76,15 +76,23 @@ Result<ConditionalRule> read_rule(const View& view, const std::vector<Conditiona
     read = earlier[index];
     TRY_ASSIGN(const auto added, strings_of(view, "add"));
     TRY_ASSIGN(const auto dropped, strings_of(view, "drop"));
-    std::set<std::string> calls(read.rule.names.begin(), read.rule.names.end());
-    calls.insert(added.begin(), added.end());
-    for (const std::string& name : dropped) calls.erase(name);
-    read.rule.names.assign(calls.begin(), calls.end());
+    std::vector<std::string>& calls = read.rule.names;
+    for (const std::string& name : added) {
+      const auto at = std::lower_bound(calls.begin(), calls.end(), name);
+      if (at == calls.end() || *at != name) calls.insert(at, name);
+    }
+    for (const std::string& name : dropped) {
+      const auto at = std::lower_bound(calls.begin(), calls.end(), name);
+      if (at != calls.end() && *at == name) calls.erase(at);
+    }
     return read;
   }
   TRY_ASSIGN(const View verdict, view.at("verdict"));
   TRY_ASSIGN(read.rule.verdict, verdict_of(verdict));
   TRY_ASSIGN(read.rule.names, strings_of(view, "calls"));
+  if (!std::is_sorted(read.rule.names.begin(), read.rule.names.end())) {
+    return view.error("the calls are not sorted");
+  }
   TRY_ASSIGN(read.rule.args, read_conditions(view));
   TRY(read_when(view, read));
   return read;

@@ -7,8 +7,10 @@ namespace whittle::syscalls {
 
 namespace {
 
-std::vector<std::string_view> split_views(std::string_view text, char separator) {
+std::vector<std::string_view> split_views(std::string_view text, char separator,
+                                          std::size_t expected = 0) {
   std::vector<std::string_view> parts;
+  parts.reserve(expected);
   std::size_t start = 0;
   while (true) {
     const std::size_t end = text.find(separator, start);
@@ -25,7 +27,7 @@ std::vector<std::vector<std::string_view>> tsv_rows(std::string_view text) {
   std::size_t columns = 0;
   for (const std::string_view line : split_views(text, '\n')) {
     if (line.empty() || line.front() == '#') continue;
-    std::vector<std::string_view> row = split_views(line, '\t');
+    std::vector<std::string_view> row = split_views(line, '\t', columns);
     if (columns == 0) {
       columns = row.size();
       continue;
