@@ -25,7 +25,7 @@ namespace whittle::filter {
 namespace {
 
 // A thread in an uninterruptible wait stops only after it.
-constexpr double kStopLimit = 5.0;
+constexpr double kStopLimit = 30.0;
 
 std::string process_name(pid_t pid) { return format("process {}", pid); }
 

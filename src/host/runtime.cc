@@ -47,8 +47,9 @@ std::vector<std::string> wrap_crun(std::vector<std::string> argv, const Bundle& 
   return wrapped;
 }
 
-// No command of a runtime but `run` and `exec` takes longer than a moment.
-constexpr double kLimit = 10;
+// No command of a runtime but `run` and `exec` takes longer than a moment. This is for one that
+// hangs; on a busy machine a moment may be many seconds.
+constexpr double kLimit = 60;
 
 std::vector<std::string> runtime_argv(const Runtime& runtime, const Bundle& bundle,
                                       const std::vector<std::string>& arguments, bool streams) {
@@ -94,7 +95,7 @@ void remove_cgroups(const std::string& id) {
   for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
     left.push_back(entry.path() / id);
   }
-  const double limit = monotonic_seconds() + 1;
+  const double limit = monotonic_seconds() + 10;
   while (true) {
     std::erase_if(left, [](const fs::path& cgroup) {
       return ::rmdir(cgroup.c_str()) == 0 || errno != EBUSY;

@@ -112,12 +112,14 @@ CommandOutcome run_check_command(const std::vector<std::string>& argv, const Che
     return n;
   };
   bool open = true;
-  while (!outcome.ended && !cancel.is_set() && monotonic_seconds() < deadline) {
+  // Looked at once more when the time is over: it may have ended while we were not running.
+  for (double left = 1; !outcome.ended && !cancel.is_set() && left > 0;) {
     std::array<pollfd, 3> polled = {pollfd{pidfd.get(), POLLIN, 0},
                                     pollfd{open ? from.get() : -1, POLLIN, 0},
                                     pollfd{cancel.fd(), POLLIN, 0}};
-    const double left = deadline - monotonic_seconds();
-    ::poll(polled.data(), polled.size(), static_cast<int>(left * 1000) + 1);
+    left = deadline - monotonic_seconds();
+    // Never less than 0, which would be no limit at all.
+    ::poll(polled.data(), polled.size(), left > 0 ? static_cast<int>(left * 1000) + 1 : 0);
     if (polled[1].revents != 0 && take_output() == 0) open = false;
     outcome.ended = polled[0].revents != 0;
   }

@@ -16,7 +16,7 @@ namespace whittle::record {
 namespace {
 
 constexpr double kStartLimit = 30;     // seconds until the program under a filter starts
-constexpr double kKillLimit = 5;       // seconds that what was killed may take to go
+constexpr double kKillLimit = 30;      // seconds that what was killed may take to go
 constexpr double kContainerGrace = 1;  // seconds after the first process, for the runtime to end
 constexpr int kPollMilliseconds = 50;  // how often the end of the tree is looked for
 constexpr double kCheckpointSeconds = 1;

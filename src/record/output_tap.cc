@@ -176,6 +176,7 @@ void OutputTap::State::run() {
     const bool last = ending;
     std::vector<pollfd> polled;
     for (const Stream& stream : streams) {
+      // Not looked at while too much is held: then poll(2) does not say that there is nothing.
       polled.push_back({stream.wants_more() ? stream.from.get() : -1, POLLIN, 0});
       polled.push_back({stream.pending() ? stream.to : -1, POLLOUT, 0});
     }
@@ -184,7 +185,7 @@ void OutputTap::State::run() {
       Stream& stream = streams[i];
       if (polled[2 * i + 1].revents != 0) stream.pass_on();
       const bool more = polled[2 * i].revents != 0 && take_in(stream);
-      if (last && !more && stream.wants_more()) stream.from.reset();
+      if (last && !more && polled[2 * i].fd >= 0) stream.from.reset();
     }
   }
   ended = true;

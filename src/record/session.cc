@@ -18,7 +18,9 @@ namespace {
 constexpr std::size_t kMostPhases = 30;   // EbpfRecorder::set_phase()
 constexpr std::size_t kMostWarnings = 8;  // kept until they are handed on
 constexpr double kBetweenLooks = 0.02;    // seconds between two looks at whether it is ready
-constexpr double kPhaseLimit = 2;         // seconds that a new phase may take to be in force
+// Seconds that a new phase may take to be in force. Long, for on a busy machine calls would count
+// for the phase before otherwise; it passes only when the main thread looks at phases no more.
+constexpr double kPhaseLimit = 30;
 
 std::size_t distinct_of(const evidence::Run& run) {
   std::size_t distinct = run.syscalls.size();

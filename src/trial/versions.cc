@@ -21,7 +21,7 @@ namespace whittle::trial {
 namespace {
 
 constexpr std::size_t kLibraryLimit = 16U << 20U;  // bytes of a dynamic loader, at most
-constexpr double kPackageLimit = 5;                // seconds that the package manager may take
+constexpr double kPackageLimit = 30;               // seconds that the package manager may take
 
 // The dynamic loader that the file asks for (PT_INTERP, elf(5)); empty: none.
 std::string interpreter_of(const record::ElfFile& file) {
