@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 namespace whittle::filter {
@@ -42,11 +43,9 @@ class Child {
 
   // Waits for a state, because signals take effect a moment later.
   bool reaches(char letter) const {
-    for (int i = 0; i < 2000; ++i) {
-      if (state().front() == letter) return true;
-      ::usleep(1000);
-    }
-    return false;
+    const double limit = monotonic_seconds() + 60;  // against hanging
+    while (state().front() != letter && monotonic_seconds() < limit) ::usleep(1000);
+    return state().front() == letter;
   }
 
  private:

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <string>
+#include <utility>
 
 namespace whittle::record {
 namespace {
@@ -13,6 +15,19 @@ constexpr char kBody[] =
     "auid=4294967295 uid=0 gid=0 ses=4294967295 pid=3079 comm=\"log\" exe=\"/tmp/log\" sig=0 "
     "arch=c000003e syscall=39 compat=0 ip=0x7f8a791fb829 code=0x7ffc0000";
 
+// Keeps the line, into which the record points.
+class LineParser {
+ public:
+  AuditLine parse(std::string line) {
+    line_ = std::move(line);
+    return parser_.parse(line_);
+  }
+
+ private:
+  AuditLineParser parser_;
+  std::string line_;
+};
+
 LineKind kind_of(const std::string& line) { return AuditLineParser().parse(line).kind; }
 
 TEST(AuditLine, KernelLinesOfEveryCarrier) {
@@ -22,7 +37,7 @@ TEST(AuditLine, KernelLinesOfEveryCarrier) {
         "2026-11-27T07:21:25,421444+00:00 audit: ", "[  962.421444 <    0.000025>] audit: ",
         "[  +0.000025] audit: ", "5,345,437718664,-;audit: ", "Nov 27 07:22:41 vm kernel: audit: ",
         "Nov 27 07:22:41 vm kernel: [  682.286000] audit: ", "Nov 27 07:22:41 vm kernel: "}) {
-    AuditLineParser parser;
+    LineParser parser;
     const std::string line = std::string(prefix) + "type=1326 audit(1795557492.107:2): " + kBody;
     const AuditLine read = parser.parse(line);
     ASSERT_EQ(read.kind, LineKind::kRecord) << prefix;
@@ -39,7 +54,7 @@ TEST(AuditLine, KernelLinesOfEveryCarrier) {
 }
 
 TEST(AuditLine, LabelsWithBlanksNodesAndEnrichment) {
-  AuditLineParser parser;
+  LineParser parser;
   AuditLine line = parser.parse(
       "node=web type=SECCOMP msg=audit(1709806984.123:987): auid=1 uid=0 gid=0 ses=1 "
       "subj=cri-containerd.apparmor.d (enforce) pid=29064 comm=\"http-echo\" exe=\"/http-echo\" "
@@ -66,7 +81,7 @@ TEST(AuditLine, LabelsWithBlanksNodesAndEnrichment) {
 }
 
 TEST(AuditLine, NamesInHexAndNamesThatLookLikeIt) {
-  AuditLineParser parser;
+  LineParser parser;
   const auto with = [](const std::string& comm, const std::string& exe) {
     return "type=SECCOMP msg=audit(1.000:1): pid=7 comm=" + comm + " exe=" + exe +
            " sig=0 arch=c000003e syscall=-1 compat=0 ip=0x1 code=0x50000";
@@ -86,7 +101,7 @@ TEST(AuditLine, NamesInHexAndNamesThatLookLikeIt) {
 }
 
 TEST(AuditLine, InterpretedFromTheEnd) {
-  AuditLineParser parser;
+  LineParser parser;
   const std::string front =
       "type=SECCOMP msg=audit(03/07/24 10:23:05.001:988) : auid=unset uid=root pid=4242 ";
   AuditLine line =
@@ -117,7 +132,7 @@ TEST(AuditLine, InterpretedFromTheEnd) {
 }
 
 TEST(AuditLine, BodiesAloneOfTheJournal) {
-  AuditLineParser parser;
+  LineParser parser;
   AuditLine line =
       parser.parse(std::string("2026-11-27T07:22:41.052000+0000 vm audit[3079]: SECCOMP ") + kBody);
   ASSERT_EQ(line.kind, LineKind::kRecord);

@@ -38,10 +38,10 @@ pid_t leave_behind(bool stubborn) {
   return left;
 }
 
-// Whether it goes within ten seconds while we reap.
+// Whether it goes, within a minute, while we reap.
 bool goes(Orphans& orphans, pid_t pid) {
   const double start = monotonic_seconds();
-  while (::kill(pid, 0) == 0 && monotonic_seconds() - start < 10) {
+  while (::kill(pid, 0) == 0 && monotonic_seconds() - start < 60) {
     orphans.reap(0);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

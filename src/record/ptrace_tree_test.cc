@@ -1,4 +1,5 @@
 // Recording what runs already: attach, follow, let go.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -6,8 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/file_system.h"
 #include "base/text.h"
 #include "record/process_tree.h"
@@ -20,12 +24,16 @@ namespace {
 class Ticking {
  public:
   Ticking() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_NONBLOCK), 0);
+    told_ = UniqueFd(ends[0]);
     pid_ = ::fork();
     if (pid_ == 0) {
       const std::string path = format("{}/ticking", WHITTLE_PROGRAMS);
-      ::execl(path.c_str(), "ticking", nullptr);
+      ::execl(path.c_str(), "ticking", std::to_string(ends[1]).c_str(), nullptr);
       ::_exit(127);
     }
+    ::close(ends[1]);
     // Until its second thread and its child are there.
     while (threads_of(pid_).size() < 2 || tree_of(pid_).size() < 2) ::usleep(1000);
   }
@@ -46,9 +54,33 @@ class Ticking {
 
   // Waits for a state; false: it does not come.
   bool comes_to(char wanted) const {
-    const double end = monotonic_seconds() + 10;
+    const double end = monotonic_seconds() + 60;
     while (state() != wanted && monotonic_seconds() < end) ::usleep(1000);
     return state() == wanted;
+  }
+
+  // Stops it by a signal, and waits until each of its threads has stopped.
+  void stop() const {
+    ::kill(pid_, SIGSTOP);
+    siginfo_t info = {};  // comes when the last of them has
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED), 0);
+    ASSERT_TRUE(comes_to('T'));
+  }
+
+  // From now on: whether each of these calls was made so often that a recorder which followed them
+  // all the time has counted three at least. What was under way just now may be none of them.
+  void count_anew() {
+    (void)made_often("");
+    told_counts_.clear();
+  }
+  bool made_often(std::string_view calls) {
+    std::array<char, 4096> buffer;
+    for (ssize_t n = 0; (n = ::read(told_.get(), buffer.data(), buffer.size())) > 0;) {
+      for (const char c : std::string_view(buffer.data(), static_cast<std::size_t>(n))) {
+        ++told_counts_[c];
+      }
+    }
+    return std::all_of(calls.begin(), calls.end(), [&](char c) { return told_counts_[c] >= 5; });
   }
 
   // Calls its SIGTERM handler, and so it ends as it does by itself.
@@ -60,6 +92,8 @@ class Ticking {
 
  private:
   pid_t pid_ = -1;
+  UniqueFd told_;  // its calls, a letter each
+  std::map<char, int> told_counts_;
 };
 
 std::uint64_t count(const evidence::Run& run, std::string_view name) {
@@ -68,15 +102,17 @@ std::uint64_t count(const evidence::Run& run, std::string_view name) {
   return sum;
 }
 
-// Asks to stop once the seconds are over.
-std::function<bool()> after(double seconds) {
-  return [end = monotonic_seconds() + seconds] { return monotonic_seconds() >= end; };
+// Asks to stop once these calls, as ticking.c tells of them, were made often while it was attached.
+PtraceOptions until_made_often(Ticking& target, std::string_view calls) {
+  PtraceOptions options;
+  options.attached = [&target](std::size_t) { target.count_anew(); };
+  options.stop_requested = [&target, calls] { return target.made_often(calls); };
+  return options;
 }
 
 TEST(PtraceTree, FollowsARunningTreeAndLetsItGo) {
-  const Ticking target;
-  PtraceOptions options;
-  options.stop_requested = after(0.4);
+  Ticking target;
+  const PtraceOptions options = until_made_often(target, "pugG");
   const auto run = record_ptrace_tree(target.pid(), options);
   ASSERT_TRUE(run) << run.error().text();
   for (const char* name : {"getppid", "getuid", "getgid", "geteuid"}) {
@@ -108,11 +144,9 @@ TEST(PtraceTree, SaysHowTheProcessEnded) {
 }
 
 TEST(PtraceTree, WhatWasStoppedStaysSo) {
-  const Ticking target;
-  ::kill(target.pid(), SIGSTOP);
-  ASSERT_TRUE(target.comes_to('T'));
-  PtraceOptions options;
-  options.stop_requested = after(0.3);
+  Ticking target;
+  target.stop();
+  const PtraceOptions options = until_made_often(target, "g");
   const auto run = record_ptrace_tree(target.pid(), options);
   ASSERT_TRUE(run) << run.error().text();
   EXPECT_EQ(count(*run, "getppid") + count(*run, "getuid"), 0U);
@@ -124,13 +158,12 @@ TEST(PtraceTree, WhatWasStoppedStaysSo) {
 }
 
 TEST(PtraceTree, WhatIsContinuedMeanwhileGoesOn) {
-  const Ticking target;
-  ::kill(target.pid(), SIGSTOP);
-  ASSERT_TRUE(target.comes_to('T'));
-  PtraceOptions options;
-  options.stop_requested = [&, end = after(0.5), continued = false]() mutable {
+  Ticking target;
+  target.stop();
+  PtraceOptions options = until_made_often(target, "p");
+  options.stop_requested = [often = options.stop_requested, &target, continued = false]() mutable {
     if (!std::exchange(continued, true)) ::kill(target.pid(), SIGCONT);
-    return end();
+    return often();
   };
   const auto run = record_ptrace_tree(target.pid(), options);
   ASSERT_TRUE(run) << run.error().text();

@@ -11,6 +11,7 @@ from harness import WHITTLE, temporary_directory, whittle
 
 DIRECTORY = temporary_directory()
 os.chdir(DIRECTORY)
+OURS = os.getpid()  # in what is started here, to be told from what another run of this test has left
 FILE = f"{DIRECTORY}/workload.yaml"
 
 
@@ -83,31 +84,38 @@ assert text.startswith("# ") and f'directory: "{DIRECTORY}"' in text, text
 print("commands that end by themselves: recorded as they are")
 
 # --- one that listens nowhere; one that no signal ends well ------------------------------------------------
-done = whittle("init", "--force", "--json", "--for", "500ms", "--", "sleep", "614")
+done = whittle("init", "--force", "--json", "--for", "500ms", "--", "sleep", f"614.{OURS}")
 report = json.loads(done.stdout)
 assert (report["stop"], report["ended"], report["reload"]) == ("SIGTERM", None, False), report
 assert [s["signal"] for s in report["stops"]] == ["SIGTERM", "SIGINT"], report
 assert "listened nowhere" in done.stderr, done.stderr
 whittle("record", FILE, "--backend", "ptrace")
-# Deaf to TERM; to INT it ends with 3.
-DEAF = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *a: 0)\nsignal.signal(signal.SIGINT, lambda *a: sys.exit(3))\n" \
-       "signal.signal(signal.SIGHUP, lambda *a: sys.exit(5))\nwhile 615: signal.pause()"
-done = whittle("init", "--force", "--json", "--for", "1s", "--limit", "300ms", "--", "python3", "-c", DEAF)
+# Deaf to TERM; to INT it ends with 3. It listens when its handlers are there, and so is tried then and not before.
+DEAF = f"""import os, signal, socket
+signal.signal(signal.SIGTERM, lambda *a: 0)
+signal.signal(signal.SIGINT, lambda *a: os._exit(3))
+signal.signal(signal.SIGHUP, lambda *a: os._exit(5))
+if os.path.exists("deaf.{OURS}"): os.unlink("deaf.{OURS}")
+listening = socket.socket(socket.AF_UNIX)
+listening.bind("deaf.{OURS}")
+listening.listen()
+while True: signal.pause()"""
+done = whittle("init", "--force", "--json", "--for", "60s", "--limit", "3s", "--", "python3", "-c", DEAF)
 report = json.loads(done.stdout)
 assert report["stop"] == "SIGKILL" and [s["status"] for s in report["stops"]] == [None, 3], report
 assert not report["reload"] and "no signal ends it well" in done.stderr, (report, done.stderr)
 with open(FILE, encoding="utf-8") as file:
     text = file.read()
-assert "SIGTERM: still running after 300ms" in text and "SIGHUP ended it, exit status 5" in text, text
-assert "stop: {signal: KILL, limit: 300ms}" in text, text
-assert not alive("while 615") and not alive("sleep\x00614")
+assert "SIGTERM: still running after 3s" in text and "SIGHUP ended it, exit status 5" in text, text
+assert "stop: {signal: KILL, limit: 3s}" in text, text
+assert not alive(f"deaf.{OURS}") and not alive(f"sleep\x00614.{OURS}")
 print("without a port; and deaf to signals")
 
 # --- nothing is left running --------------------------------------------------------------------------------
 for how, expected in ((signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGKILL, -signal.SIGKILL)):
     os.remove(FILE)
     ends = os.pipe()
-    mark = f"{616 + how}.25"
+    mark = f"{616 + how}.{OURS}"
     # It says that it runs by the pipe, and so does a process of its own session that it leaves behind.
     script = f"(setsid sh -c 'echo x >&{ends[1]}; trap \"\" INT TERM HUP; sleep {mark}; sleep {mark}' &) ; echo x >&{ends[1]}; sleep {mark}"
     running = subprocess.Popen([WHITTLE, "init", "--", "sh", "-c", script], pass_fds=[ends[1]], stderr=subprocess.PIPE, text=True)

@@ -2,6 +2,7 @@
 // it did so, and how often it got EPERM: "made 3200 refused 3200".
 //   threads N M   N threads, M calls each
 //   signals N     N calls of one thread, into which signals come all the time
+//   handles FD    one call; the handler of SIGUSR1 writes a byte to FD, and the call goes on after it
 //   execs N       10 calls, then execve of itself, N times
 //   vforks N      N times a child by vfork makes a call while its parent waits in the kernel
 //   daemon N      N calls of a process that was forked twice, while the first is gone already; it
@@ -85,6 +86,21 @@ static void signals(long times) {
   setitimer(ITIMER_REAL, &never, NULL);
 }
 
+static int handles_to;
+
+static void on_usr1(int signal) {
+  (void)signal;
+  if (write(handles_to, "x", 1) != 1) _exit(3);
+}
+
+static void handles(int fd) {
+  long once = 1;
+  struct sigaction action = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
+  handles_to = fd;
+  sigaction(SIGUSR1, &action, NULL);
+  some(&once);
+}
+
 // What was counted before the execve comes with the arguments.
 static void execs(char** argv, long times, long made, long refused) {
   atomic_store(&counts->made, made);
@@ -161,6 +177,8 @@ int main(int argc, char** argv) {
     threads(n, m);
   } else if (strcmp(argv[1], "signals") == 0) {
     signals(n);
+  } else if (strcmp(argv[1], "handles") == 0) {
+    handles((int)n);
   } else if (strcmp(argv[1], "execs") == 0) {
     execs(argv, n, m, argc > 4 ? atol(argv[4]) : 0);
   } else if (strcmp(argv[1], "vforks") == 0) {
