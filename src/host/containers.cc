@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -191,7 +190,9 @@ std::string docker_data_of(const json::Value& config, const std::string& id) {
 
 // moby's container/container.go: Name is "/web".
 bool name_by_docker(Container& container, const json::Value& config, const StatePlaces& places) {
-  for (const std::string& data : {docker_data_of(config, container.id), places.docker_data}) {
+  std::vector<std::string> all = places.docker_data;
+  all.insert(all.begin(), docker_data_of(config, container.id));
+  for (const std::string& data : all) {
     if (data.empty()) continue;
     const json::Value document =
         load(format("{}/containers/{}/config.v2.json", data, container.id));
@@ -327,25 +328,6 @@ std::string nothing_there() {
 
 }  // namespace
 
-StatePlaces StatePlaces::of_host() {
-  StatePlaces places;
-  places.runtime_roots = {"/run/runc", "/run/crun"};
-  std::vector<std::string> users;
-  for (const std::string& user : directories_in("/run/user")) users.push_back("/run/user/" + user);
-  const char* ours = std::getenv("XDG_RUNTIME_DIR");
-  if (ours != nullptr && std::find(users.begin(), users.end(), ours) == users.end()) {
-    users.emplace_back(ours);
-  }
-  for (const std::string& user : users) {
-    places.runtime_roots.push_back(user + "/runc");
-    places.runtime_roots.push_back(user + "/crun");
-  }
-  // containerd's own, the one that Docker starts for itself, that of k3s.
-  places.containerd_roots = {"/run/containerd", "/run/docker/containerd/daemon",
-                             "/run/k3s/containerd"};
-  return places;
-}
-
 std::vector<Container> containers(const Cgroups& cgroups, const StatePlaces& places) {
   Search search(cgroups, places);
   for (const std::string& root : places.containerd_roots) search.look_at_shims(root);
@@ -375,11 +357,13 @@ std::optional<Container> container_of_cgroup(const std::string& path, const Stat
     container.manager = "docker";
     return container;
   }
-  for (const std::string& driver : directories_in(places.podman_storage)) {
-    if (!driver.ends_with("-containers")) continue;
-    if (name_by_podman(container, format("{}/{}/containers.json", places.podman_storage, driver))) {
-      container.manager = "podman";
-      return container;
+  for (const std::string& storage : places.podman_storage) {
+    for (const std::string& driver : directories_in(storage)) {
+      if (!driver.ends_with("-containers")) continue;
+      if (name_by_podman(container, format("{}/{}/containers.json", storage, driver))) {
+        container.manager = "podman";
+        return container;
+      }
     }
   }
   for (const std::string& root : places.containerd_roots) {

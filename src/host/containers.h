@@ -42,12 +42,13 @@ struct Container {
   std::vector<CgroupRef> cgroups;
 };
 
-// Where runtimes keep state. The defaults are those of this host.
+// Where runtimes and managers keep state. of_host(): host/container_places.h; it may be a second
+// old.
 struct StatePlaces {
   std::vector<std::string> runtime_roots;     // hold ID/state.json or ID/status
   std::vector<std::string> containerd_roots;  // hold io.containerd.runtime.v2.task
-  std::string docker_data = "/var/lib/docker";
-  std::string podman_storage = "/var/lib/containers/storage";
+  std::vector<std::string> docker_data = {"/var/lib/docker"};
+  std::vector<std::string> podman_storage = {"/var/lib/containers/storage"};
   static StatePlaces of_host();
 };
 

@@ -30,8 +30,8 @@ class ContainersTest : public testing::Test {
   void SetUp() override {
     places_.runtime_roots = {base() + "/run/runc", base() + "/run/crun"};
     places_.containerd_roots = {base() + "/run/containerd"};
-    places_.docker_data = base() + "/docker";
-    places_.podman_storage = base() + "/storage";
+    places_.docker_data = {base() + "/none", base() + "/docker"};
+    places_.podman_storage = {base() + "/none", base() + "/storage"};
   }
 
   void put(const std::string& path, const std::string& text) {

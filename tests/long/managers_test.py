@@ -89,7 +89,9 @@ for runtime in ("runc", "crun"):
 if os.path.exists("/var/run/docker.sock") and works("docker", "version"):
     daemon = None
 else:
-    daemon = subprocess.Popen(["dockerd", "--iptables=false", "--bridge=none", "--storage-driver=vfs"],
+    # Its data is elsewhere than usual, which only its command line says.
+    daemon = subprocess.Popen(["dockerd", "--iptables=false", "--bridge=none", "--storage-driver=vfs",
+                               f"--data-root={DIRECTORY}/docker"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 try:
     eventually(lambda: works("docker", "version"), "dockerd answers")
