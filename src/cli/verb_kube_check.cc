@@ -1,7 +1,9 @@
 // `whittle kube check`: see verb_kube.cc.
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
+#include "base/clock.h"
 #include "base/file_system.h"
 #include "base/text.h"
 #include "cli/compiled_profile.h"
@@ -11,6 +13,7 @@
 #include "cli/sarif.h"
 #include "cli/verb_kube.h"
 #include "deploy/kube_check.h"
+#include "review/suppressions.h"
 
 namespace whittle::cli {
 
@@ -23,10 +26,19 @@ using review::Severity;
 
 constexpr std::size_t kLine = 2000;  // bytes of a message that are printed
 
+constexpr std::string_view kSuppressionFile = ".whittle-kube.yaml";
+
+struct Suppressed {
+  KubeFinding found;
+  std::size_t entry = 0;  // of Suppressions::entries
+};
+
 // Everything that was found, and what became of the files.
 struct Outcome {
   KubeInputs inputs;
   deploy::CheckResult result;
+  review::Suppressions suppressions;
+  std::vector<Suppressed> suppressed;
 };
 
 json::Value to_json(const KubeFinding& one) {
@@ -62,9 +74,28 @@ json::Value to_json(const Outcome& outcome) {
   json::Array containers;
   for (const ContainerReport& one : outcome.result.containers) containers.push_back(to_json(one));
   json::Value value;
-  value.set("findings", std::move(findings)).set("containers", std::move(containers));
+  json::Array suppressed;
+  for (const Suppressed& one : outcome.suppressed) {
+    const review::Suppression& entry = outcome.suppressions.entries[one.entry];
+    json::Value item = to_json(one.found);
+    item.set("reason", entry.reason).set("expires", entry.expires);
+    suppressed.push_back(std::move(item));
+  }
+  value.set("findings", std::move(findings)).set("suppressed", std::move(suppressed));
+  value.set("containers", std::move(containers));
   set_libseccomp(value);
   return value;
+}
+
+SarifResult sarif_result(const KubeFinding& one) {
+  const Finding& finding = one.finding;
+  return {finding.rule,
+          std::string(review::severity_name(finding.severity)),
+          finding.fix.empty() ? finding.message : finding.message + ". Fix: " + finding.fix,
+          finding.file == kStandardInput ? "-" : finding.file,
+          finding.line,
+          finding.pointer,
+          std::nullopt};
 }
 
 json::Value to_sarif(const Outcome& outcome) {
@@ -78,13 +109,10 @@ json::Value to_sarif(const Outcome& outcome) {
     }
   }
   std::vector<SarifResult> results;
-  for (const KubeFinding& one : outcome.result.findings) {
-    const Finding& finding = one.finding;
-    results.push_back(
-        {finding.rule, std::string(review::severity_name(finding.severity)),
-         finding.fix.empty() ? finding.message : finding.message + ". Fix: " + finding.fix,
-         finding.file == kStandardInput ? "-" : finding.file, finding.line, finding.pointer,
-         std::nullopt});
+  for (const KubeFinding& one : outcome.result.findings) results.push_back(sarif_result(one));
+  for (const Suppressed& one : outcome.suppressed) {
+    results.push_back(sarif_result(one.found));
+    results.back().suppressed = outcome.suppressions.entries[one.entry].reason;
   }
   return sarif(rules, results);
 }
@@ -116,6 +144,7 @@ std::string summary(const Outcome& outcome) {
       format("{}, {}, {} in {} and {}", plural(counts[2], "error"), plural(counts[1], "warning"),
              plural(counts[0], "note"), plural(objects, "object"),
              plural(outcome.result.containers.size(), "container"));
+  if (!outcome.suppressed.empty()) text += format("; {} suppressed", outcome.suppressed.size());
   if (outcome.inputs.unreadable != 0)
     text += format("; {} not readable", outcome.inputs.unreadable);
   return text;
@@ -135,14 +164,55 @@ std::string to_text(const Outcome& outcome, bool containers) {
     const Finding& finding = one.finding;
     text += printable(finding.file, kLine);
     if (finding.line != 0) text += format(":{}", finding.line);
-    text +=
-        format(": {}: {}: {}: {}\n", severity_text(finding.severity), finding.rule,
-               object_text(one.kind, one.name_space, one.name), printable(finding.message, kLine));
+    text += format(": {}: {}: ", severity_text(finding.severity), finding.rule);
+    // A finding about a suppression is about no object.
+    if (one.document != 0) text += object_text(one.kind, one.name_space, one.name) + ": ";
+    text += printable(finding.message, kLine) + "\n";
     if (!finding.fix.empty()) {
       text += format("  {} {}\n", dim("fix:"), printable(finding.fix, kLine));
     }
   }
   return text + summary(outcome) + "\n";
+}
+
+Result<review::Suppressions> load_suppressions(const Arguments& arguments) {
+  std::string file(kSuppressionFile);
+  if (const auto given = arguments.value("--suppress")) {
+    file = *given;
+  } else if (std::error_code error; !std::filesystem::exists(file, error)) {
+    return review::Suppressions();
+  }
+  review::SuppressionWords words = review::lint_words();
+  for (const review::LintRuleInfo& rule : deploy::kube_rules()) words.rules.emplace_back(rule.id);
+  words.labels = {"kind", "namespace", "name", "container"};
+  words.page = "docs/kube-check.md";
+  TRY_ASSIGN(const std::string text, read_file(file));
+  return review::read_suppressions(text, file, words);
+}
+
+// Takes what is suppressed out of the findings, and adds what is to be said of the suppressions.
+// `name_space`: of objects that name none.
+void sift(Outcome& outcome, const std::string& name_space) {
+  review::Sifter sifter(outcome.suppressions, utc_timestamp().substr(0, 10));
+  std::vector<KubeFinding> left;
+  for (KubeFinding& one : outcome.result.findings) {
+    const review::Labels labels = {
+        {"kind", one.kind},
+        {"namespace", one.name_space.empty() ? name_space : one.name_space},
+        {"name", one.name},
+        {"container", one.container}};
+    if (const auto entry = sifter.suppresses(one.finding, labels)) {
+      outcome.suppressed.push_back({std::move(one), *entry});
+    } else {
+      left.push_back(std::move(one));
+    }
+  }
+  std::vector<std::string> files;
+  for (const deploy::Manifest& manifest : outcome.inputs.manifests) files.push_back(manifest.file);
+  for (Finding& finding : sifter.about_suppressions(files)) {
+    left.emplace_back().finding = std::move(finding);
+  }
+  outcome.result.findings = std::move(left);
 }
 
 // Puts right what can be in each file; what can't is said, and its finding stays.
@@ -198,11 +268,13 @@ Result<int> run_check(const Arguments& arguments) {
   TRY(choose_libseccomp(arguments));
   TRY_ASSIGN(const deploy::CheckSettings settings, settings_of(arguments));
   Outcome outcome;
+  TRY_ASSIGN(outcome.suppressions, load_suppressions(arguments));
   TRY_ASSIGN(outcome.inputs, read_kube_inputs(arguments.operands(), !fix));
   if (fix) {
     TRY(fix_all(outcome.inputs, choice));
   }
   outcome.result = deploy::check(outcome.inputs.manifests, settings);
+  sift(outcome, settings.name_space);
   if (arguments.flag("--json")) {
     TRY(print_json(to_json(outcome)));
   } else if (arguments.flag("--sarif")) {
@@ -239,6 +311,8 @@ const Verb& kube_check_verb() {
           "the profiles that the nodes have, DIR standing for /var/lib/kubelet/seccomp. --fix sets "
           "RuntimeDefault, or what --set says, in the files where no profile or a bad one is set, "
           "and leaves everything else in them as it is.\n\n"
+          "Findings that somebody has decided to live with stand in the file of --suppress, each "
+          "with a reason and the last day on which that holds.\n\n"
           "It exits with 1 when there is a finding of the severity of --fail-on or a worse one, "
           "with 2 when a file can't be read; the others are looked at all the same.",
       .examples = {"whittle kube check deploy/ --pss restricted:v1.29",
@@ -251,6 +325,8 @@ const Verb& kube_check_verb() {
            {"--namespace", 0, "NAME", "the namespace of objects that name none (default)"},
            {"--fix", 0, "", "set a profile in the files where none or a bad one is set"},
            {"--set", 0, "PROFILE", "what to set: RuntimeDefault or localhost/PATH"},
+           {"--suppress", 0, "FILE",
+            "accepted findings, each with a reason and a date (default: .whittle-kube.yaml)"},
            {"--containers", 0, "", "list each container with its profile, too"},
            {"--fail-on",
             0,

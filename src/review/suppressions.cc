@@ -20,8 +20,8 @@ constexpr std::size_t kMostDepth = 8;
 constexpr std::size_t kMostTextBytes = 1000;
 
 const std::array<std::string, 1> kKeys = {"suppress"};
-const std::array<std::string, 6> kEntryKeys = {"rule", "file",   "pointer",
-                                               "call", "reason", "expires"};
+constexpr std::array<const char*, 6> kEntryKeys = {"rule", "file",   "pointer",
+                                                   "call", "reason", "expires"};
 
 Result<std::string> text_of(const View& entry, std::string_view key, bool needed,
                             std::string_view hint) {
@@ -49,26 +49,31 @@ bool is_date(std::string_view text) {
   return month >= "01" && month <= "12" && day >= "01" && day <= "31";
 }
 
-Result<void> check_rule(const View& entry, const std::string& rule) {
-  std::vector<std::string> ids;
-  for (const LintRuleInfo& info : lint_rules()) ids.emplace_back(info.id);
+Result<void> check_rule(const View& entry, const std::string& rule, const SuppressionWords& words) {
+  const std::vector<std::string>& ids = words.rules;
   if (std::find(ids.begin(), ids.end(), rule) != ids.end()) return {};
   TRY_ASSIGN(const View at, entry.at("rule"));
   const auto near = nearest(rule, ids);
   return at.error(format("there is no rule \"{}\"", printable(rule)),
-                  near ? format("did you mean \"{}\"?", *near) : "docs/lint.md lists the rules");
+                  near ? format("did you mean \"{}\"?", *near) : words.page + " lists the rules");
 }
 
-Result<Suppression> read_entry(const View& view) {
-  TRY(view.only(kEntryKeys));
+Result<Suppression> read_entry(const View& view, const SuppressionWords& words) {
+  std::vector<std::string> keys(kEntryKeys.begin(), kEntryKeys.end());
+  keys.insert(keys.end(), words.labels.begin(), words.labels.end());
+  TRY(view.only(keys));
   Suppression entry;
   entry.at_pointer = view.pointer();
   entry.line = view.value().line();
-  TRY_ASSIGN(entry.rule, text_of(view, "rule", true, "name the rule of docs/lint.md"));
-  TRY(check_rule(view, entry.rule));
+  TRY_ASSIGN(entry.rule, text_of(view, "rule", true, "name the rule of " + words.page));
+  TRY(check_rule(view, entry.rule, words));
   TRY_ASSIGN(entry.file, text_of(view, "file", false, ""));
   TRY_ASSIGN(entry.pointer, text_of(view, "pointer", false, ""));
   TRY_ASSIGN(entry.call, text_of(view, "call", false, ""));
+  for (const std::string& label : words.labels) {
+    TRY_ASSIGN(std::string glob, text_of(view, label, false, ""));
+    if (!glob.empty()) entry.labels[label] = std::move(glob);
+  }
   TRY_ASSIGN(entry.reason, text_of(view, "reason", true,
                                    "say why the finding is accepted: who reads it next year "
                                    "has to know"));
@@ -94,9 +99,17 @@ bool is_within(std::string_view pointer, std::string_view outer) {
          (pointer.size() == outer.size() || pointer[outer.size()] == '/');
 }
 
-bool covers(const Suppression& entry, const Finding& finding) {
+bool fits(const Labels& globs, const Labels& labels) {
+  return std::all_of(globs.begin(), globs.end(), [&labels](const auto& glob) {
+    const auto label = labels.find(glob.first);
+    return label != labels.end() && ::fnmatch(glob.second.c_str(), label->second.c_str(), 0) == 0;
+  });
+}
+
+bool covers(const Suppression& entry, const Finding& finding, const Labels& labels) {
   const auto& calls = finding.calls;
   return entry.rule == finding.rule && is_for_file(entry, finding.file) &&
+         fits(entry.labels, labels) &&
          (entry.pointer.empty() || is_within(finding.pointer, entry.pointer)) &&
          (entry.call.empty() || std::find(calls.begin(), calls.end(), entry.call) != calls.end());
 }
@@ -116,7 +129,15 @@ Finding about(const Suppressions& suppressions, const Suppression& entry, std::s
 
 }  // namespace
 
-Result<Suppressions> read_suppressions(std::string_view text, std::string_view file) {
+SuppressionWords lint_words() {
+  SuppressionWords words;
+  for (const LintRuleInfo& info : lint_rules()) words.rules.emplace_back(info.id);
+  words.page = "docs/lint.md";
+  return words;
+}
+
+Result<Suppressions> read_suppressions(std::string_view text, std::string_view file,
+                                       const SuppressionWords& words) {
   json::Limits limits;
   limits.bytes = kMostBytes;
   limits.depth = kMostDepth;
@@ -129,43 +150,58 @@ Result<Suppressions> read_suppressions(std::string_view text, std::string_view f
   TRY_ASSIGN(const View list, root.at("suppress"));
   TRY_ASSIGN(const auto items, list.items());
   for (const View& item : items) {
-    TRY_ASSIGN(Suppression entry, read_entry(item));
+    TRY_ASSIGN(Suppression entry, read_entry(item, words));
     suppressions.entries.push_back(std::move(entry));
   }
   return suppressions;
 }
 
-Sifted sift(std::vector<Finding> findings, const Suppressions& suppressions,
-            const std::vector<std::string>& files, std::string_view today) {
-  const auto& entries = suppressions.entries;
-  Sifted sifted;
-  std::vector<bool> used(entries.size());
-  for (Finding& finding : findings) {
-    bool suppressed = false;
-    for (std::size_t i = 0; i < entries.size() && !suppressed; ++i) {
-      if (!covers(entries[i], finding)) continue;
-      used[i] = true;
-      if (entries[i].expires < today) continue;
-      suppressed = true;
-      sifted.suppressed.push_back({std::move(finding), i});
-    }
-    if (!suppressed) sifted.findings.push_back(std::move(finding));
+Sifter::Sifter(const Suppressions& suppressions, std::string_view today)
+    : suppressions_(suppressions), today_(today), used_(suppressions.entries.size()) {}
+
+std::optional<std::size_t> Sifter::suppresses(const Finding& finding, const Labels& labels) {
+  for (std::size_t i = 0; i < suppressions_.entries.size(); ++i) {
+    if (!covers(suppressions_.entries[i], finding, labels)) continue;
+    used_[i] = true;
+    if (suppressions_.entries[i].expires >= today_) return i;
   }
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const Suppression& entry = entries[i];
-    if (used[i] && entry.expires < today) {
-      sifted.findings.push_back(
-          about(suppressions, entry, "suppression-expired", Severity::kWarning,
+  return std::nullopt;
+}
+
+std::vector<Finding> Sifter::about_suppressions(const std::vector<std::string>& files) const {
+  std::vector<Finding> findings;
+  for (std::size_t i = 0; i < suppressions_.entries.size(); ++i) {
+    const Suppression& entry = suppressions_.entries[i];
+    if (used_[i] && entry.expires < today_) {
+      findings.push_back(
+          about(suppressions_, entry, "suppression-expired", Severity::kWarning,
                 format("this suppression of {} expired on {} ({})", entry.rule, entry.expires,
                        printable(entry.reason)),
                 "mend what it suppressed, or decide again and give it a later date"));
-    } else if (!used[i] && std::any_of(files.begin(), files.end(), [&](const std::string& file) {
+    } else if (!used_[i] && std::any_of(files.begin(), files.end(), [&](const std::string& file) {
                  return is_for_file(entry, file);
                })) {
-      sifted.findings.push_back(
-          about(suppressions, entry, "suppression-unused", Severity::kNote,
-                format("this suppression of {} suppresses nothing", entry.rule), "remove it"));
+      findings.push_back(about(suppressions_, entry, "suppression-unused", Severity::kNote,
+                               format("this suppression of {} suppresses nothing", entry.rule),
+                               "remove it"));
     }
+  }
+  return findings;
+}
+
+Sifted sift(std::vector<Finding> findings, const Suppressions& suppressions,
+            const std::vector<std::string>& files, std::string_view today) {
+  Sifter sifter(suppressions, today);
+  Sifted sifted;
+  for (Finding& finding : findings) {
+    if (const auto entry = sifter.suppresses(finding)) {
+      sifted.suppressed.push_back({std::move(finding), *entry});
+    } else {
+      sifted.findings.push_back(std::move(finding));
+    }
+  }
+  for (Finding& finding : sifter.about_suppressions(files)) {
+    sifted.findings.push_back(std::move(finding));
   }
   return sifted;
 }

@@ -282,3 +282,54 @@ whittle("kube", "check", os.path.join(directory, "missing.yaml"), expect=2)
 whittle("kube", "check", several, "--json", "--sarif", expect=2)
 assert "did you mean `whittle kube check`" in whittle("kube", "chekc", several, expect=2).stderr
 assert "--set" in whittle("kube", "check", several, "--set", "RuntimeDefault", expect=2).stderr
+
+print("suppressions: by object and container, with a reason and a date; expired and unused ones are findings")
+agents = write("agents.json", {"apiVersion": "v1", "kind": "List", "items": [
+    pod({"containers": [container("agent", privileged=True), container("other", privileged=True)]}, "node-a", namespace="system"),
+    pod({"containers": [container("agent", privileged=True)]}, "node-b")]})
+everything = findings(agents)
+accepted = {"rule": "privileged", "kind": "Pod", "namespace": "system", "name": "node-*", "container": "agent",
+            "reason": "it mounts the host's file systems", "expires": "2999-12-31"}
+
+
+def suppressing(*entries, **kwargs):
+    return check(agents, "--suppress", write("accepted.json", {"suppress": list(entries)}), **kwargs)
+
+
+def privileged(result):
+    return sorted((one["name"], one["container"]) for one in result if one["rule"] == "privileged")
+
+
+assert privileged(everything) == [("node-a", "agent"), ("node-a", "other"), ("node-b", "agent")], everything
+result = suppressing(accepted)
+assert privileged(result["findings"]) == [("node-a", "other"), ("node-b", "agent")], result
+assert privileged(result["suppressed"]) == [("node-a", "agent")], result
+assert result["suppressed"][0]["reason"] == accepted["reason"] and result["suppressed"][0]["expires"] == "2999-12-31"
+assert len(result["findings"]) + 1 == len(everything), result
+# An object without a namespace is in the one that --namespace names.
+result = suppressing(dict(accepted, namespace="default", name="*"))
+assert privileged(result["suppressed"]) == [("node-b", "agent")], result
+for rule in {one["rule"] for one in everything}:
+    assert rule not in {one["rule"] for one in suppressing(dict({key: accepted[key] for key in ("reason", "expires")}, rule=rule),
+                                                           expect=None)["findings"]}, rule
+whole = [dict({key: accepted[key] for key in ("reason", "expires")}, rule=rule) for rule in {one["rule"] for one in everything}]
+assert suppressing(*whole, expect=0)["findings"] == []
+expired = suppressing(dict(accepted, expires="2020-01-31"))["findings"]
+assert len(privileged(expired)) == 3, expired
+told = [one for one in expired if one["rule"] == "suppression-expired"]
+assert [(one["pointer"], one["severity"], one["kind"]) for one in told] == [("/suppress/0", "warning", "")], told
+unused = suppressing(dict(accepted, container="none"), dict(accepted, file="elsewhere.yaml"))["findings"]
+assert [one["pointer"] for one in unused if one["rule"] == "suppression-unused"] == ["/suppress/0"], unused
+text = whittle("kube", "check", agents, "--suppress", write("accepted.json", {"suppress": [accepted]}), expect=1).stdout
+assert text.rstrip().endswith("; 1 suppressed"), text
+log = json.loads(whittle("kube", "check", agents, "--suppress", os.path.join(directory, "accepted.json"), "--sarif", expect=1).stdout)
+assert [one["suppressions"][0]["justification"] for one in log["runs"][0]["results"] if "suppressions" in one] == [accepted["reason"]]
+for change, said in (({"reason": " "}, '"reason" is empty'), ({"expires": "soon"}, '"soon" is no date'),
+                     ({"rule": "privilege"}, 'did you mean "privileged"'), ({"pod": "x"}, 'unknown key "pod"')):
+    path = write("bad.yaml", {"suppress": [dict(accepted, **change)]})
+    assert said in whittle("kube", "check", agents, "--suppress", path, expect=2).stderr, said
+whittle("kube", "check", agents, "--suppress", os.path.join(directory, "none.yaml"), expect=2)
+write("here/.whittle-kube.yaml", {"suppress": whole})
+whittle("kube", "check", agents, cwd=os.path.join(directory, "here"), expect=0)
+# lint has no objects.
+assert 'unknown key "kind"' in whittle("lint", agents, "--suppress", os.path.join(directory, "accepted.json"), expect=2).stderr
