@@ -6,6 +6,7 @@ Used by demo/run and by the live tests. Standard library only.
 import http.client
 import http.server
 import os
+import random
 import shutil
 import signal
 import socket
@@ -59,9 +60,18 @@ def start_upstream():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody has, and that the kernel gives to nobody by itself: one from below
+    ip_local_port_range (ip(7)), so that no connection takes it before the server does."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        below = int(file.read().split()[0])
+    while True:
+        port = random.randrange(max(below - 20000, 1024), below)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+                return port
+            except OSError:
+                continue
 
 
 class Site:
@@ -110,7 +120,7 @@ class Client:
         for attempt in (1, 2):  # a kept-alive connection may be closed by a reload: ask once more
             try:
                 if self.connection is None:
-                    self.connection = http.client.HTTPConnection(*self.address, timeout=20)
+                    self.connection = http.client.HTTPConnection(*self.address, timeout=60)
                 self.connection.request(method, path, body)
                 answer = self.connection.getresponse()
                 content = answer.read()
@@ -142,6 +152,22 @@ def browse(client, rounds, upstream):
     client.close()
 
 
+def workers(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return set(file.read().split())
+
+
+def reload(pid, seconds=60):
+    """Has the configuration read anew, and waits until new workers have taken the place of the old ones."""
+    before = workers(pid)
+    os.kill(pid, signal.SIGHUP)
+    deadline = time.monotonic() + seconds
+    while not workers(pid) or workers(pid) & before:
+        if time.monotonic() >= deadline:
+            raise RuntimeError(f"nginx has not reloaded within {seconds} s")
+        time.sleep(0.01)
+
+
 def drive(site, pid, upstream=True, clients=64, rounds=6):
     """All of the traffic against a running nginx whose master is `pid`. Returns (right, wrong)."""
     port = site.port
@@ -160,8 +186,7 @@ def drive(site, pid, upstream=True, clients=64, rounds=6):
     for thread in threads:
         thread.join()
     os.kill(pid, signal.SIGUSR1)  # reopen the logs, as logrotate asks for
-    os.kill(pid, signal.SIGHUP)   # reload the configuration
-    time.sleep(0.3)
+    reload(pid)
     after = [Client(port), Client(port, "::1")]
     everybody += after
     for client in after:
@@ -172,7 +197,7 @@ def drive(site, pid, upstream=True, clients=64, rounds=6):
     return sum(client.right for client in everybody), [text for client in everybody for text in client.wrong]
 
 
-def wait_for_server(port, process, seconds=30):
+def wait_for_server(port, process, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -186,7 +211,7 @@ def wait_for_server(port, process, seconds=30):
     return False
 
 
-def wait_for_pid(path, seconds=10):
+def wait_for_pid(path, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

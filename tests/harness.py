@@ -3,9 +3,7 @@
 import atexit
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +12,8 @@ import time
 WHITTLE = os.environ["WHITTLE"]
 BUILD = os.environ["WHITTLE_BUILD"]
 SOURCE = os.environ["WHITTLE_SOURCE"]
+sys.path.insert(0, os.path.join(SOURCE, "demo"))
+from traffic import free_port  # noqa: E402,F401
 
 
 def skip(reason):
@@ -60,21 +60,6 @@ def whittle(*args, expect=0, stdin=None, timeout=120, **kwargs):
 def load(path):
     with open(path, encoding="utf-8") as file:
         return json.load(file)
-
-
-def free_port():
-    """A TCP port that nobody has, and that the kernel gives to nobody by itself: one from below
-    ip_local_port_range (ip(7)), so that no connection takes it before the server does."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        below = int(file.read().split()[0])
-    while True:
-        port = random.randrange(max(below - 20000, 1024), below)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("", port))
-                return port
-            except OSError:
-                continue
 
 
 def eventually(condition, what, seconds=60, process=None):

@@ -22,7 +22,7 @@ DIRECTORY = temporary_directory()
 os.chmod(DIRECTORY, 0o755)
 # One run of the demo records, merges, generates and verifies once in runc; its files are used from here on.
 demo = subprocess.run([os.path.join(SOURCE, "demo", "run"), WHITTLE, DIRECTORY + "/demo"], capture_output=True,
-                      text=True, timeout=200)
+                      text=True, timeout=270)
 print(demo.stdout)
 assert demo.returncode == 0, (demo.stdout, demo.stderr)
 
@@ -50,7 +50,7 @@ for runtime in ("runc", "crun"):
                 pid = traffic.wait_for_pid(site.pid_file)
                 right, wrong = traffic.drive(site, pid)
                 os.kill(pid, stop)
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=120)
         finally:
             process.kill()
         assert started, (runtime, no_new_privileges, output, errors)
