@@ -76,6 +76,15 @@ def eventually(condition, what, seconds=60, process=None):
         time.sleep(0.01)
 
 
+def waits_in(pid, number):
+    """Whether the process's first thread sleeps in this system call (x86_64): the kernel tells it of no other."""
+    try:
+        with open(f"/proc/{pid}/syscall", encoding="ascii") as file:
+            return file.read().split()[0] == str(number)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def seen_in_phase(path, phase, call=None, run=-1):
     """Whether the evidence written so far, a checkpoint, has a call (any, or this one) in the phase: then
     the phase is in force. False when there is no file yet."""

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import time
 
-from harness import WHITTLE, eventually, free_port, load, program, require_root, skip, temporary_directory, whittle
+from harness import WHITTLE, eventually, free_port, load, program, require_root, skip, temporary_directory, waits_in, whittle
 
 require_root()
 for tool in ("redis-server", "redis-cli"):
@@ -57,8 +57,7 @@ def stopped_below(pid):
     execve, to read its filter; then it is in no call that sends a signal."""
     for child in run("pgrep", "-P", str(pid)).split():
         try:
-            with open(f"/proc/{child}/syscall", encoding="ascii") as file:
-                sent = file.read().split()[0] == str(TGKILL)
+            sent = waits_in(child, TGKILL)
             with open(f"/proc/{child}/stat", encoding="ascii") as file:
                 if sent and file.read().rsplit(")", 1)[1].split()[0] == "T":
                     return int(child)

@@ -1,6 +1,7 @@
 // denied KIND [N [M]]: makes getppid, a call that a profile refuses with EPERM, and tells how often
 // it did so, and how often it got EPERM: "made 3200 refused 3200".
 //   threads N M   N threads, M calls each
+//   held N M      as threads, and it ends when its standard input does
 //   signals N     N calls of one thread, into which signals come all the time
 //   handles FD    one call; the handler of SIGUSR1 writes a byte to FD, and the call goes on after it
 //   execs N       10 calls, then execve of itself, N times
@@ -175,6 +176,11 @@ int main(int argc, char** argv) {
   if (counts == MAP_FAILED) return 1;
   if (strcmp(argv[1], "threads") == 0) {
     threads(n, m);
+  } else if (strcmp(argv[1], "held") == 0) {
+    threads(n, m);
+    char byte;
+    while (read(0, &byte, 1) > 0) {
+    }
   } else if (strcmp(argv[1], "signals") == 0) {
     signals(n);
   } else if (strcmp(argv[1], "handles") == 0) {
