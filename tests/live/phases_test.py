@@ -5,6 +5,7 @@ That a phase is in force is seen in a checkpoint, which is written once a second
 such a look run beside one another.
 """
 
+import atexit
 import concurrent.futures
 import fcntl
 import os
@@ -38,6 +39,7 @@ def start(name, *command, options=(), **kwargs):
     out = path(f"{name}.evidence.json")
     process = subprocess.Popen([WHITTLE, "record", "-o", out, *options, "--", *command], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
+    atexit.register(process.terminate)  # when the test fails, nothing of it stays
     return process, out
 
 

@@ -1,5 +1,6 @@
 """The recorder on programs whose system calls are known exactly: both backends, counts of one."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -100,8 +101,10 @@ print("arguments: the same by both backends for", sorted(name for _, name in by_
 def start(name, *command, options=(), **kwargs):
     """A recording that goes on, and the path of its evidence."""
     path = os.path.join(DIRECTORY, f"{name}.evidence.json")
-    return subprocess.Popen([WHITTLE, "record", "-o", path, *options, "--", *command], stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL, text=True, **kwargs), path
+    process = subprocess.Popen([WHITTLE, "record", "-o", path, *options, "--", *command], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True, **kwargs)
+    atexit.register(process.terminate)  # when the test fails, nothing of it stays
+    return process, path
 
 
 def stop(process):
