@@ -12,6 +12,7 @@ import time
 WHITTLE = os.environ["WHITTLE"]
 BUILD = os.environ["WHITTLE_BUILD"]
 SOURCE = os.environ["WHITTLE_SOURCE"]
+SANITIZED = bool(os.environ.get("WHITTLE_SANITIZED"))  # the binary watches its memory or its threads
 sys.path.insert(0, os.path.join(SOURCE, "demo"))
 from traffic import free_port  # noqa: E402,F401
 
@@ -47,7 +48,7 @@ def program(name):
     return os.path.join(BUILD, "programs", name)
 
 
-def whittle(*args, expect=0, stdin=None, timeout=120, **kwargs):
+def whittle(*args, expect=0, stdin=None, timeout=1200 if SANITIZED else 120, **kwargs):
     """Runs whittle and checks its exit status. Returns the finished process (text mode)."""
     done = subprocess.run([WHITTLE, *map(str, args)], input=stdin, capture_output=True, text=True,
                           timeout=timeout, errors="replace", **kwargs)

@@ -95,9 +95,9 @@ DEAF = f"""import os, signal, socket
 signal.signal(signal.SIGTERM, lambda *a: 0)
 signal.signal(signal.SIGINT, lambda *a: os._exit(3))
 signal.signal(signal.SIGHUP, lambda *a: os._exit(5))
-if os.path.exists("deaf.{OURS}"): os.unlink("deaf.{OURS}")
+if os.path.exists("{DIRECTORY}/deaf.{OURS}"): os.unlink("{DIRECTORY}/deaf.{OURS}")
 listening = socket.socket(socket.AF_UNIX)
-listening.bind("deaf.{OURS}")
+listening.bind("{DIRECTORY}/deaf.{OURS}")
 listening.listen()
 while True: signal.pause()"""
 done = whittle("init", "--force", "--json", "--for", "60s", "--limit", "3s", "--", "python3", "-c", DEAF)
