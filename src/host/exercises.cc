@@ -39,14 +39,15 @@ class Run {
   Run(const Workload& workload, const Exercise& exercise, Running& running)
       : exercise_(exercise), running_(running) {
     setting_.directory = workload.directory;
-    setting_.environment = {format("WHITTLE_PID={}", running.main_process()),
-                            "WHITTLE_WORKLOAD=" + workload.name};
+    setting_.environment = {"WHITTLE_WORKLOAD=" + workload.name};
   }
 
   ExerciseResult run() {
+    // Its time begins when its phase is in force: what that takes is not the workload's.
+    running_.begin_phase(exercise_.name);
+    setting_.environment.push_back(format("WHITTLE_PID={}", running_.main_process()));
     start_ = monotonic_seconds();
     deadline_ = start_ + exercise_.limit;
-    running_.begin_phase(exercise_.name);
     if (exercise_.kind == Exercise::Kind::kWait) {
       running_.over().pause(start_ + exercise_.wait);
     } else {

@@ -10,6 +10,7 @@
 #include <array>
 #include <mutex>
 
+#include "base/clock.h"
 #include "base/file_system.h"
 #include "base/text.h"
 
@@ -32,8 +33,10 @@ class Sleeper : public Running {
   ~Sleeper() override { end(); }
 
   void begin_phase(const std::string& name) override {
+    ::usleep(static_cast<useconds_t>(phase_takes * 1e6));
     const std::lock_guard lock(mutex_);
     phases_.push_back(name);
+    phase_began = monotonic_seconds();
   }
   pid_t main_process() const override { return pid_; }
   const Cancel& over() const override { return over_; }
@@ -52,6 +55,9 @@ class Sleeper : public Running {
     return WTERMSIG(status);
   }
   const std::vector<std::string>& phases() const { return phases_; }
+
+  double phase_takes = 0;  // seconds until it is in force
+  double phase_began = 0;  // when it was: monotonic_seconds()
 
  private:
   pid_t pid_ = 0;
@@ -130,6 +136,14 @@ TEST(Exercises, ASignalReachesTheMainProcess) {
   const auto results = run_exercises(workload_of({exercise}), running);
   EXPECT_TRUE(results[0].ok) << results[0].detail;
   EXPECT_EQ(running.wait(), SIGUSR1);
+}
+
+TEST(Exercises, ItsTimeBeginsWithItsPhase) {
+  Sleeper running;
+  running.phase_takes = 0.1;
+  const auto results = run_exercises(workload_of({shell("first", "true")}), running);
+  EXPECT_TRUE(results[0].ok) << results[0].detail;
+  EXPECT_LE(results[0].seconds, monotonic_seconds() - running.phase_began);
 }
 
 TEST(Exercises, WhatMustHoldIsTriedUntilItDoes) {

@@ -68,7 +68,7 @@ Result<Recorded> EbpfRecording::record(EbpfRecorder& recorder, host::Launched ch
     run.notes.push_back(
         format("{} still running when the recording ended", plural(recorder.live(), "task")));
   }
-  recorded_.asked_to_stop = asked_at_ != 0;
+  recorded_.asked_to_stop = asked_at_ != 0 && !session_.ended_by_itself();
   recorded_.killed = killed_at_ != 0;
   // A daemon has outlived the command that was started.
   const double end = ended_at_ > asked_at_ ? ended_at_ : monotonic_seconds();
@@ -106,6 +106,7 @@ Result<void> EbpfRecording::follow(EbpfRecorder& recorder, host::Launched& child
   while (ended_at_ == 0 || recorder.live() != 0) {
     const std::string phase = session_.phase();
     recorder.set_phase(phase);
+    look_at(recorder, child);  // who begins a phase drives the daemon of a command that has ended
     session_.took_phase(phase);
     // A short run must not wait for a long poll: the tree is gone soon after the command.
     const bool just_ended = ended_at_ != 0 && monotonic_seconds() - ended_at_ < 0.2;

@@ -105,6 +105,7 @@ void Session::set_over(const std::string& why) {
 
 void Session::ended(const std::string& how) {
   main_ = 0;
+  ended_by_itself_ = ended_by_itself_ || !stopping_;
   set_over("the workload has ended: " + how);
 }
 

@@ -49,6 +49,9 @@ class Session : private host::Running {
   void set_main(pid_t pid);
   // The command has ended, or will be driven no more: a line for people.
   void ended(const std::string& how);
+  // It had ended before it was to be stopped: the end of what drives it asks for that as well, so
+  // that nothing of it is left.
+  bool ended_by_itself() const { return ended_by_itself_; }
   // Calls are counted for this phase from now on. Whoever begins a phase waits for it. Not needed
   // by a recorder that asks for the phase at each call, and says so beforehand.
   void took_phase(const std::string& phase);
@@ -123,6 +126,7 @@ class Session : private host::Running {
 
   UniqueFd woken_;  // an eventfd(2)
   std::atomic<bool> stopping_{false};
+  bool ended_by_itself_ = false;
   Cancel checks_over_;  // no more looks at whether it is ready
   Cancel over_;         // nothing more is to be done with the command
   std::atomic<pid_t> main_{0};

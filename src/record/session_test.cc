@@ -292,6 +292,28 @@ TEST(Session, StopsAtTheTimeLimit) {
   EXPECT_EQ(session.phase(), "stop");
 }
 
+// What drives it ends with it, and that asks for a stop: of what is left.
+TEST(Session, AnEndBeforeTheStopIsItsOwn) {
+  RecordSpec spec;
+  spec.drive = [](host::Running&) {};
+  Session session(spec);
+  session.start();
+  session.ended("exit status 7");
+  while (!session.stop_requested()) session.wait({}, 1000);
+  EXPECT_TRUE(session.ended_by_itself());
+  session.finish();
+}
+
+TEST(Session, AnEndAfterTheStopIsNot) {
+  RecordSpec spec;
+  spec.time_limit = 0;
+  Session session(spec);
+  session.start();
+  ASSERT_TRUE(session.stop_requested());
+  session.ended("SIGTERM");
+  EXPECT_FALSE(session.ended_by_itself());
+}
+
 TEST(Session, StopsWhenNothingNewCame) {
   RecordSpec spec;
   spec.quiet = 0.2;

@@ -128,7 +128,7 @@ class AuditTrial {
     recorded.run.duration = session.seconds();
     recorded.status = status_;
     if (status_) recorded.run.exit = status_->shell_code();
-    recorded.asked_to_stop = asked_ != 0;
+    recorded.asked_to_stop = asked_ != 0 && !session.ended_by_itself();
     recorded.killed = killed_ != 0;
     if (asked_ != 0) recorded.stopping = std::max(ended_, asked_) - asked_;
     session.finish();

@@ -125,7 +125,7 @@ class NotifyTrial {
            const record::RecordSpec& spec, double now) {
     if (asked_ == 0) {
       asked_ = now;
-      asked_to_stop_ = ended_ == 0 || spec.drive;
+      asked_to_stop_ = (ended_ == 0 || spec.drive) && !session.ended_by_itself();
       ended_the_rest_ = ended_ != 0;
       server.set_phase("stop");
       if (ended_ == 0) kept.signal(spec.stop_signal);
