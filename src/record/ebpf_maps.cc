@@ -101,7 +101,10 @@ class SourceReader {
   void add_stacks(const StacksByCell& stacks) {
     for (const auto& [cell, list] : stacks) {
       if (!is_ours(cell)) continue;
-      std::vector<evidence::Stack>& into = at_slot(cell % RECORDER_SLOTS).observation.stacks;
+      const std::uint32_t slot = cell % RECORDER_SLOTS;
+      const auto found = entries_.find({arch_of_slot(slot), nr_of_slot(slot)});
+      if (found == entries_.end()) continue;  // it was made after the counts were read
+      std::vector<evidence::Stack>& into = found->second.observation.stacks;
       into.clear();
       for (const FirstStack& first : list) into.push_back(first.stack);
     }
@@ -291,16 +294,18 @@ void erase_entries(int map, Ours ours) {
 }  // namespace
 
 Result<Snapshot> read_source(const EbpfMaps& maps, std::uint32_t source,
-                             const std::vector<std::string>& phases, const StacksByCell& stacks) {
+                             const std::vector<std::string>& phases,
+                             const std::function<const StacksByCell&()>& stacks) {
   SourceReader reader(maps, source, phases);
   TRY(reader.add_totals());
   reader.add_errnos();
   reader.add_others();
   reader.add_values();
-  reader.add_stacks(stacks);
   Snapshot snapshot;
   snapshot.judged = read_judged(maps, source, phases, reader.start());
-  for (JudgedCall& call : snapshot.judged) add_origin(maps, source, stacks, call);
+  const StacksByCell& taken = stacks();
+  reader.add_stacks(taken);
+  for (JudgedCall& call : snapshot.judged) add_origin(maps, source, taken, call);
   snapshot.syscalls = reader.take();
   return snapshot;
 }

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -61,9 +62,11 @@ struct FirstStack {
 // By cell.
 using StacksByCell = std::map<std::uint32_t, std::vector<FirstStack>>;
 
-// What the maps hold of one source. `lost` of the result is left empty.
+// What the maps hold of one source. `lost` of the result is left empty. `stacks` is asked after the
+// maps were read: the stack of a call that is among the judged ones is in the ring by then.
 Result<Snapshot> read_source(const EbpfMaps& maps, std::uint32_t source,
-                             const std::vector<std::string>& phases, const StacksByCell& stacks);
+                             const std::vector<std::string>& phases,
+                             const std::function<const StacksByCell&()>& stacks);
 
 // Forgets what the maps hold of one source. REQUIRES: nothing counts for it any more.
 Result<void> clear_source(const EbpfMaps& maps, std::uint32_t source);

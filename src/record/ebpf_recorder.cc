@@ -565,9 +565,12 @@ std::uint64_t missed_runs(bpf_object* object) {
 }  // namespace
 
 Result<Snapshot> EbpfRecorder::snapshot(Source source) {
-  ring_buffer__consume(state_->ring);
   const recorder_control& control = *state_->maps.control;
-  TRY_ASSIGN(Snapshot snapshot, read_source(state_->maps, source, state_->phases, state_->stacks));
+  const auto stacks = [this]() -> const StacksByCell& {
+    ring_buffer__consume(state_->ring);
+    return state_->stacks;
+  };
+  TRY_ASSIGN(Snapshot snapshot, read_source(state_->maps, source, state_->phases, stacks));
   snapshot.lost = {
       {"arguments", control.lost_arguments}, {"calls", control.lost_others},
       {"cgroups", control.lost_cgroups},     {"errnos", control.lost_errnos},
