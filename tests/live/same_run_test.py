@@ -217,8 +217,9 @@ def nginx():
             run("curl", "-s", f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/none")
         with open(path("nginx.pid"), encoding="ascii") as file:
             master = int(file.read())
+        old = set(run("pgrep", "-P", str(master)).split())
         os.kill(master, signal.SIGHUP)
-        time.sleep(1)
+        eventually(lambda: not old & set(run("pgrep", "-P", str(master)).split()), "nginx has reloaded")
         run("curl", "-s", f"http://127.0.0.1:{port}/")
         os.kill(master, signal.SIGQUIT)
 

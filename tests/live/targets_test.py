@@ -28,12 +28,16 @@ class Recording:
             self.process = subprocess.Popen([WHITTLE, "record", *map(str, args), "-o", self.output],
                                             stderr=log, stdin=subprocess.DEVNULL)
         atexit.register(self.process.kill)
-        while not self.said() and self.process.poll() is None:
+        while not self.attached() and self.process.poll() is None:
             time.sleep(0.02)
 
     def said(self):
         with open(self.log, encoding="utf-8") as log:
             return log.read()
+
+    def attached(self):
+        return any(line.endswith("\n") and ("recording the" in line or "recording process" in line or "waiting for" in line)
+                   for line in self.said().splitlines(keepends=True))
 
     def end(self, expect):
         status = self.process.wait(timeout=60)
@@ -100,7 +104,8 @@ class Runtime:
         subprocess.run(self.command("delete", "--force", container), capture_output=True, check=False)
 
     def wait_until_running(self, container):
-        for _ in range(500):
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit:
             state = subprocess.run(self.command("state", container), capture_output=True, check=False)
             if state.returncode == 0 and json.loads(state.stdout)["status"] == "running":
                 return

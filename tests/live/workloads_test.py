@@ -6,6 +6,7 @@ Must give: no denial but fallbacks, the exercise right, every attack step refuse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 
@@ -34,7 +35,7 @@ def run_with_exercise(arguments, command, exercise):
     try:
         if exercise is not None:
             exercise()
-        output, errors = process.communicate(timeout=90)
+        output, errors = process.communicate(timeout=240)
     finally:
         process.kill()
     return process.returncode, output, errors
@@ -64,7 +65,7 @@ def main_job(name, command, exercise=None):
           f"{time.monotonic() - started:.1f} s", flush=True)
 
 
-def eventually(check, what, seconds=30):
+def eventually(check, what, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if check():
@@ -73,13 +74,22 @@ def eventually(check, what, seconds=30):
     raise AssertionError("in vain: " + what)
 
 
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+REDIS_PORT, GO_PORT = free_port(), free_port()
+
+
 def redis(*command):
-    return subprocess.run(["redis-cli", "-p", "18941", *command], capture_output=True, text=True).stdout.strip()
+    return subprocess.run(["redis-cli", "-p", REDIS_PORT, *command], capture_output=True, text=True).stdout.strip()
 
 
 def exercise_redis():
     eventually(lambda: redis("PING") == "PONG", "redis answers")
-    subprocess.run(["redis-benchmark", "-p", "18941", "-n", "2000", "-q", "-t", "set,get,incr,lpush,mset"],
+    subprocess.run(["redis-benchmark", "-p", REDIS_PORT, "-n", "2000", "-q", "-t", "set,get,incr,lpush,mset"],
                    capture_output=True, check=True)
     assert redis("SET", "a", "1") == "OK" and redis("GET", "a") == "1"
     redis("BGSAVE")
@@ -193,10 +203,10 @@ if (!isMainThread) {
 }
 '''
 
-main_job("redis", ["redis-server", "--port", "18941", "--dir", DIRECTORY, "--bind", "127.0.0.1"], exercise_redis)
+main_job("redis", ["redis-server", "--port", REDIS_PORT, "--dir", DIRECTORY, "--bind", "127.0.0.1"], exercise_redis)
 main_job("python", ["/usr/bin/python3", write("app.py", PYTHON)])
 
-write("main.go", GO)
+write("main.go", GO.replace("18942", GO_PORT))
 binary = os.path.join(DIRECTORY, "server")
 subprocess.run(["go", "build", "-o", binary, "main.go"], cwd=DIRECTORY, check=True, capture_output=True,
                env={**os.environ, "GO111MODULE": "off", "GOCACHE": os.path.join(BUILD, "gocache"), "GOFLAGS": ""})

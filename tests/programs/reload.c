@@ -1,6 +1,7 @@
 /*
  * A server of two processes: on SIGHUP the first tells the second, a thread of which makes the directory
- * that argv[1] names, and nobody makes one before. SIGTERM ends both.
+ * that argv[1] names, and nobody makes one before. SIGTERM ends both, and what was asked before it is
+ * done first: of signals that wait, sigwait() takes the lowest.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -28,7 +29,8 @@ static void *reloader(void *unused)
 	prctl(PR_SET_NAME, "reloader");
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
-	while (sigwait(&set, &signal) == 0) {
+	sigaddset(&set, SIGTERM);
+	while (sigwait(&set, &signal) == 0 && signal == SIGHUP) {
 		if (make_cache() != 0 && errno != EEXIST)
 			dprintf(2, "reload failed: %s\n", strerror(errno));
 		else
@@ -45,6 +47,7 @@ static void run_child(void)
 	pthread_create(&thread, NULL, reloader, NULL);
 	dprintf(1, "serving\n");
 	pthread_join(thread, NULL);
+	_exit(0);
 }
 
 int main(int argc, char **argv)
@@ -65,7 +68,7 @@ int main(int argc, char **argv)
 		run_child();
 	while (sigwait(&set, &signal) == 0 && signal == SIGHUP)
 		kill(child, SIGHUP);
-	kill(child, SIGKILL);
+	kill(child, SIGTERM);
 	waitpid(child, NULL, 0);
 	return 0;
 }
