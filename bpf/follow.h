@@ -151,15 +151,15 @@ static __always_inline void write_mark(struct task_struct *task, const struct re
 /* Stops recording a task. */
 static __always_inline void forget(struct task_struct *task, struct recorder_task *state)
 {
-	if (!state->flags)
+	if (!__sync_lock_test_and_set(&state->flags, 0)) /* it ends while mark_tasks is at it */
 		return;
-	state->flags = 0;
 	write_mark(task, state);
 	add_live(state->source, -1);
+	state->taken = 0;
 }
 
-/* Begins to record a task that is not recorded yet; false when there is no memory for it. */
-static __always_inline bool follow(struct task_struct *task, __u32 source, __u32 hierarchy, __u32 flags)
+/* Begins to record a task that is not recorded yet; false when it is, or there is no memory for it. */
+static __always_inline bool begin(struct task_struct *task, const struct recorder_task *as)
 {
 	struct recorder_task *state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
@@ -167,15 +167,25 @@ static __always_inline bool follow(struct task_struct *task, __u32 source, __u32
 		__sync_fetch_and_add(&control.lost_tasks, 1);
 		return false;
 	}
-	if (state->flags)
+	if (__sync_val_compare_and_swap(&state->taken, 0, 1) != 0)
 		return false;
-	state->source = source;
-	state->hierarchy = hierarchy;
-	state->base_filters = task->seccomp.filter_count.counter;
-	state->flags = flags;
+	state->source = as->source;
+	state->hierarchy = as->hierarchy;
+	state->base_filters = as->base_filters;
+	state->flags = as->flags;
 	write_mark(task, state);
-	add_live(source, 1);
+	add_live(state->source, 1);
 	return true;
+}
+
+static __always_inline bool follow(struct task_struct *task, __u32 source, __u32 hierarchy, __u32 flags)
+{
+	const struct recorder_task as = {.flags = flags,
+					 .source = source,
+					 .hierarchy = hierarchy,
+					 .base_filters = task->seccomp.filter_count.counter};
+
+	return begin(task, &as);
 }
 
 /* The task has come into a cgroup, by being put there or by having been cloned into it. */
@@ -193,9 +203,7 @@ static __always_inline void on_enter(struct task_struct *task, struct cgroup *cg
 	}
 	__u32 main = into->main;
 	__u32 source = main;
-
-	if (main < RECORDER_SOURCES && control.started[main])
-		source = into->exec;
+	__u32 flags = RECORDER_BY_CGROUP | RECORDER_UNTIL_EXEC | RECORDER_UNTIL_FILTER;
 	if (state && state->flags) {
 		/* From one cgroup below the followed one to another: it stays what it is. */
 		if (!(state->flags & RECORDER_BY_CGROUP) || state->source == into->main ||
@@ -203,7 +211,12 @@ static __always_inline void on_enter(struct task_struct *task, struct cgroup *cg
 			return;
 		forget(task, state);
 	}
-	follow(task, source, hierarchy, RECORDER_BY_CGROUP | RECORDER_UNTIL_EXEC | RECORDER_UNTIL_FILTER);
+	if (__sync_val_compare_and_swap(&into->entered, 0, 1) != 0 ||
+	    (main < RECORDER_SOURCES && control.started[main])) {
+		source = into->exec;
+		flags |= RECORDER_ENTERED;
+	}
+	follow(task, source, hierarchy, flags);
 }
 
 /*
@@ -256,6 +269,7 @@ static __noinline bool decide(struct task_struct *task, struct recorder_task *st
 	if (!into) {
 		state->flags = 0;
 		write_mark(task, state);
+		state->taken = 0;
 		return false;
 	}
 	__u32 main = into->main;
@@ -267,9 +281,10 @@ static __noinline bool decide(struct task_struct *task, struct recorder_task *st
 		__sync_val_compare_and_swap(&into->main, RECORDER_UNDECIDED, RECORDER_NO_PAIR);
 		state->flags = 0;
 		write_mark(task, state);
+		state->taken = 0;
 		return false;
 	}
-	state->source = control.started[main] ? main + 1 : main;
+	state->source = state->flags & RECORDER_ENTERED || control.started[main] ? main + 1 : main;
 	add_live(state->source, 1);
 	return true;
 }

@@ -317,17 +317,12 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	struct recorder_task *state = bpf_task_storage_get(&tasks, parent, 0, 0);
 
 	if (state && state->flags) {
-		struct recorder_task copy = {.flags = state->flags,
-					     .source = state->source,
-					     .hierarchy = state->hierarchy,
-					     .base_filters = state->base_filters};
+		const struct recorder_task as = {.flags = state->flags,
+						 .source = state->source,
+						 .hierarchy = state->hierarchy,
+						 .base_filters = state->base_filters};
 
-		if (bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE)) {
-			add_live(copy.source, 1);
-			write_mark(child, &copy);
-		} else {
-			__sync_fetch_and_add(&control.lost_tasks, 1);
-		}
+		begin(child, &as);
 	}
 	/* clone3 can put the child into another cgroup than its parent's. */
 	if (control.by_cgroup && control.cgroup_hierarchy == 0)

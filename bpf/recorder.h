@@ -118,10 +118,12 @@ enum recorder_task_flags {
 	RECORDER_UNTIL_FILTER = 4, /* not yet: from the moment one more seccomp filter is in force */
 	RECORDER_IN_RUNTIME = 8,   /* counting, but still the container runtime's own code before execve */
 	RECORDER_BY_CGROUP = 16,   /* since it is in a cgroup, and as long as it is */
+	RECORDER_ENTERED = 32,     /* not the first to enter its cgroup, nor forked by that one there */
 };
 
 struct recorder_task {
 	__u32 flags; /* 0: not recorded (any more) */
+	__u32 taken; /* 1: by whoever was first to make it recorded: fork and mark_tasks meet */
 	__u32 source; /* or RECORDER_UNDECIDED: that of its cgroup, once it begins to count */
 	__u32 hierarchy; /* RECORDER_BY_CGROUP: of the cgroup that it is followed by */
 	__u32 base_filters; /* RECORDER_UNTIL_FILTER: how many it was under already */
@@ -164,7 +166,8 @@ struct recorder_cgroup {
 };
 struct recorder_followed {
 	__u32 main; /* source of the first task that enters, and of its children */
-	__u32 exec; /* source of tasks that enter once a program has started there */
+	__u32 exec; /* source of tasks that enter later: `runc exec` may be faster than the container's start */
+	__u32 entered; /* 1: something has */
 };
 /* As main and exec: a new cgroup on trial, which takes a pair of sources when a task of it begins to count. */
 #define RECORDER_UNDECIDED 0xffffffffU

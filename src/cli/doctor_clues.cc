@@ -117,8 +117,12 @@ Result<void> watch(const host::Container& container, const Arguments& arguments,
   const std::size_t before = clues.refused.size();
   add_refusals(*runs, clues);
   if (clues.refused.size() == before) {
-    clues.facts.push_back(
-        format("the recorder watched it for {} s and saw no call refused", *seconds));
+    const bool idle = std::all_of(runs->begin(), runs->end(),
+                                  [](const evidence::Run& run) { return run.syscalls.empty(); });
+    clues.facts.push_back(format("the recorder watched it for {} s and saw {}", *seconds,
+                                 idle ? "it make no call at all: ask again, with a longer --for, "
+                                        "while it does what fails"
+                                      : "no call refused"));
   }
   return {};
 }

@@ -363,6 +363,7 @@ pid_t EbpfRecorder::stopped() const {
 
 Result<void> EbpfRecorder::add(int pidfd, Start start, Source source) {
   recorder_task task = {};
+  task.taken = 1;
   task.flags = start == Start::kAtExec ? RECORDER_UNTIL_EXEC : RECORDER_UNTIL_FILTER;
   task.source = source;
   task.base_filters = own_filters();
@@ -409,9 +410,10 @@ void follow_hierarchy(recorder_control& control, std::uint32_t hierarchy) {
 
 }  // namespace
 
-Result<void> EbpfRecorder::follow_cgroup(Cgroup cgroup, Source main, Source exec) {
+Result<void> EbpfRecorder::follow_cgroup(Cgroup cgroup, Source main, Source exec,
+                                          bool entered) {
   const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
-  const recorder_followed value = {main, exec};
+  const recorder_followed value = {main, exec, entered ? 1U : 0U};
   if (bpf_map_update_elem(state_->maps.cgroups, &key, &value, BPF_ANY) != 0) {
     return errno_error(ErrorKind::kEnvironment, "eBPF: cannot follow the cgroup", errno);
   }
@@ -452,7 +454,7 @@ void EbpfRecorder::stop_watching() {
 // As the kernel side has it: a source, RECORDER_UNDECIDED or RECORDER_NO_PAIR.
 std::uint32_t EbpfRecorder::value_of_main(Cgroup cgroup) const {
   const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
-  recorder_followed value = {RECORDER_UNDECIDED, RECORDER_UNDECIDED};
+  recorder_followed value = {RECORDER_UNDECIDED, RECORDER_UNDECIDED, 0};
   bpf_map_lookup_elem(state_->maps.cgroups, &key, &value);
   return value.main;
 }

@@ -123,10 +123,11 @@ class EbpfRecorder {
   Result<std::uint64_t> add_tree(pid_t pid, Source source = 0);
 
   // All cgroups that a recorder follows or watches are of one hierarchy.
-  // Follows what enters the cgroup or one below it from now on: until something has started a
-  // program there on `main`, later on `exec`. A task that enters counts from its first execve on,
+  // Follows what enters the cgroup or one below it from now on: the first that does, with what it
+  // forks, on `main`, others on `exec`. A task that enters counts from its first execve on,
   // or from the moment a filter is in force; one that leaves counts no more.
-  Result<void> follow_cgroup(Cgroup cgroup, Source main, Source exec);
+  // `entered`: that has been, what enters now is not the first.
+  Result<void> follow_cgroup(Cgroup cgroup, Source main, Source exec, bool entered = false);
   // Follows what is in the cgroup already: descendants of `init` on `main`, others on `exec`. How
   // many tasks.
   Result<std::uint64_t> add_cgroup_tasks(Cgroup cgroup, pid_t init, Source main, Source exec);

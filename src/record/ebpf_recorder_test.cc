@@ -183,6 +183,26 @@ TEST_F(EbpfRecorderTest, TellsExecSessionsOfACgroupApart) {
   EXPECT_TRUE(eventually([&] { return recorder.live(0) == 0 && recorder.live(1) == 0; }));
 }
 
+// `runc exec` into a container whose own program has not started yet.
+TEST_F(EbpfRecorderTest, WhoWasFirstInACgroupIsTheOneThatStartsIt) {
+  const TestCgroup group(unique("first"));
+  EbpfRecorder recorder = open(2);
+  ASSERT_TRUE(recorder.follow_cgroup(group.cgroup(), 0, 1));
+  Shell first;
+  first.run(format("echo $$ >{}", group.procs()));
+  Shell second;
+  second.run(format("sh -c 'echo $$ >{}; exec rmdir /proc/none 2>&-'", group.procs()));
+  first.run("exec bash");
+  first.run("mkdir /proc/none 2>&-");
+  const auto main = recorder.snapshot(0);
+  const auto exec = recorder.snapshot(1);
+  ASSERT_TRUE(main && exec);
+  EXPECT_EQ(count(*main, "mkdir"), 1U);
+  EXPECT_EQ(count(*main, "rmdir"), 0U);
+  EXPECT_EQ(count(*exec, "mkdir"), 0U);
+  EXPECT_EQ(count(*exec, "rmdir"), 1U);
+}
+
 TEST_F(EbpfRecorderTest, ATaskThatLeavesACgroupCountsNoMore) {
   const TestCgroup group(unique("leave"));
   const TestCgroup below("below", unique("leave") + "/");

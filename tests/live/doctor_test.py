@@ -209,7 +209,7 @@ for runtime in RUNTIMES:
         answer = doctor("--container", name, "--for", "2s")
         assert answer["id"] == "profile-too-strict" and answer["causes"][0]["calls"] == ["uname"], answer
         assert answer["causes"][0]["by"] == "recorder", answer
-        assert doctor(name, "--for", "500ms")["id"] == "profile-too-strict"
+        assert doctor(name, "--for", "2s")["id"] == "profile-too-strict"
     finally:
         subprocess.run([runtime, "delete", "-f", name], capture_output=True, check=False)
 
