@@ -410,8 +410,7 @@ void follow_hierarchy(recorder_control& control, std::uint32_t hierarchy) {
 
 }  // namespace
 
-Result<void> EbpfRecorder::follow_cgroup(Cgroup cgroup, Source main, Source exec,
-                                          bool entered) {
+Result<void> EbpfRecorder::follow_cgroup(Cgroup cgroup, Source main, Source exec, bool entered) {
   const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
   const recorder_followed value = {main, exec, entered ? 1U : 0U};
   if (bpf_map_update_elem(state_->maps.cgroups, &key, &value, BPF_ANY) != 0) {
