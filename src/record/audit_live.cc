@@ -24,11 +24,12 @@ namespace {
 constexpr int kSocketBuffer = 64 << 20;
 constexpr std::size_t kMostMessage = 16384;  // MAX_AUDIT_MESSAGE_LENGTH is 8970; kmsg: 8192
 constexpr std::uint16_t kSeccomp = AUDIT_SECCOMP;
-constexpr double kSettleSeconds = 5;
+constexpr double kSettleSeconds = 30;  // on a machine that has no time for the kernel's thread
 constexpr int kQuietMilliseconds = 50;
 constexpr const char* kKmsg = "/dev/kmsg";
 
-// Asks the kernel for its audit status; nullopt: we may not.
+// Asks the kernel for its audit status; nullopt: we may not. That is answered at once, the status
+// itself by a thread of the kernel, which may come late on a busy machine.
 std::optional<audit_status> status() {
   const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT));
   if (!socket.valid()) return std::nullopt;
@@ -39,7 +40,7 @@ std::optional<audit_status> status() {
   if (::send(socket.get(), &request, request.nlmsg_len, 0) < 0) return std::nullopt;
   std::array<char, 4096> reply{};
   pollfd ready = {socket.get(), POLLIN, 0};
-  constexpr int kLimit = 2000;  // milliseconds
+  constexpr int kLimit = 30'000;  // milliseconds
   if (::poll(&ready, 1, kLimit) != 1) return std::nullopt;
   const ssize_t length = ::recv(socket.get(), reply.data(), reply.size(), 0);
   nlmsghdr header = {};
@@ -188,6 +189,7 @@ Result<bool> AuditFollower::take_one(AuditTally& tally) {
     return errno_error(ErrorKind::kEnvironment, "the audit records cannot be followed", errno);
   }
   const bool kernel = !socket || sender.nl_pid == 0;  // anybody may send to a netlink socket
+  if (kernel) ++messages_;
   if (kernel && length > 0) {
     take_message({buffer_.data(), static_cast<std::size_t>(length)}, tally);
   }
@@ -202,17 +204,24 @@ Result<void> AuditFollower::drain(AuditTally& tally) {
 }
 
 // A thread of the kernel (kauditd) hands the records on, after the calls that they are of. How many
-// it still has is in its status, where we may ask; else quiet must do.
+// it still has is in its status, where we may ask; else quiet must do. Where records come all the
+// time, so many and the one in its hand are those that were there when the end was asked for.
 Result<void> AuditFollower::settle(AuditTally& tally) {
   const double limit = monotonic_seconds() + kSettleSeconds;
+  std::optional<std::uint64_t> last;  // the number of messages with which all have come
   while (monotonic_seconds() < limit) {
     const auto now = source_ == AuditSource::kSocket ? status() : std::nullopt;
     TRY(drain(tally));
+    if (now && !last) last = messages_ + now->backlog + 1;
+    if (last && messages_ >= *last) return {};
     pollfd ready = {fd_.get(), POLLIN, 0};
     const int count = ::poll(&ready, 1, kQuietMilliseconds);
     if (count == 0 && (!now || now->backlog == 0)) return {};
   }
-  return drain(tally);
+  TRY(drain(tally));
+  const auto now = source_ == AuditSource::kSocket ? status() : std::nullopt;
+  if (now) tally.add_lost(now->backlog);
+  return {};
 }
 
 Result<void> AuditFollower::finish(AuditTally& tally) {

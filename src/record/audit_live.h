@@ -63,8 +63,8 @@ class AuditFollower {
   int fd() const { return fd_.get(); }  // readable when there is something to drain
   // All that is there now; never blocks.
   Result<void> drain(AuditTally& tally);
-  // Drains, with what the kernel has not handed on yet (it is waited for, five seconds at most),
-  // then adds what was lost since the start. Once.
+  // Drains, with what the kernel has not handed on yet (it is waited for, thirty seconds at
+  // most: then that is lost), and adds what was lost since the start. Once.
   Result<void> finish(AuditTally& tally);
   // The process id of an audit daemon; nullopt: there is none, or we may not ask (it takes
   // CAP_AUDIT_CONTROL).
@@ -81,6 +81,7 @@ class AuditFollower {
   std::vector<char> buffer_;
   AuditLineParser parser_;
   GapCounter serials_;
+  std::uint64_t messages_ = 0;  // of the kernel
   std::uint64_t overflows_ = 0;
   std::optional<std::uint64_t> lost_before_;  // by the kernel's counter
 };

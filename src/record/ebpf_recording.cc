@@ -116,6 +116,7 @@ Result<void> EbpfRecording::follow(EbpfRecorder& recorder, host::Launched& child
     look_at(recorder, child);
     if (session_.stop_requested()) {
       recorder.set_phase(session_.phase());  // before the signal: what it causes is in it
+      if (asked_at_ == 0) recorder.drain();  // what came since, while its process is there
       end(child);
       if (ended_at_ != 0 && killed_at_ != 0 && monotonic_seconds() - killed_at_ > kKillLimit) {
         return {};

@@ -4,6 +4,7 @@ Both backends, both entry points of x86_64, and registers with a sign or rubbish
 at. A row without a case here fails.
 """
 
+import functools
 import json
 import os
 import platform
@@ -87,8 +88,13 @@ def rows():
     return [dict(zip(lines[0], line)) for line in lines[1:]]
 
 
+@functools.cache
+def numbers(call):
+    return json.loads(whittle("syscall", call, "--json").stdout)["numbers"]
+
+
 def number(call, abi):
-    return json.loads(whittle("syscall", call, "--json").stdout)["numbers"].get(abi)
+    return numbers(call).get(abi)
 
 
 def text_of(call, abi):

@@ -14,8 +14,9 @@ import signal
 import subprocess
 import threading
 import time
+import traceback
 
-from harness import WHITTLE, load, require_root, skip, temporary_directory
+from harness import WHITTLE, eventually, load, require_root, skip, temporary_directory
 
 require_root()
 if shutil.which("runc") is None:
@@ -29,7 +30,6 @@ unique = f"wa{os.getpid()}"
 problems = []
 totals = {"lives": 0, "recorded": 0, "execs": 0, "killed": 0}
 lock = threading.Lock()
-end = time.monotonic() + SECONDS
 
 
 def make_bundle(number, milliseconds):
@@ -121,15 +121,14 @@ def drive(number):
     while time.monotonic() < end:
         life += 1
         recording = None
-        if slots.acquire(blocking=False):
+        # The first life of some is recorded, that of the others is not: both happen in each run of this.
+        if life == 1 and number < RECORDED or life > 1 and slots.acquire(blocking=False):
             output = f"{work}/{number}-{life}.evidence.json"
             with open(output + ".log", "w", encoding="utf-8") as log:
                 recording = subprocess.Popen([WHITTLE, "record", "--container", f"{unique}-{number}", "--wait",
                                               "-o", output], stderr=log)
-            while "waiting" not in open(output + ".log", encoding="utf-8").read():
-                if recording.poll() is not None:
-                    break
-                time.sleep(0.02)
+            eventually(lambda: "waiting" in open(output + ".log", encoding="utf-8").read() or recording.poll() is not None,
+                       "it waits for the container")
         ran, executed, killed = live(number, life, chance, recording)
         if recording is None:
             continue
@@ -137,7 +136,7 @@ def drive(number):
             time.sleep(1)
             recording.send_signal(signal.SIGINT)
         try:
-            status = recording.wait(20)
+            status = recording.wait(60)
         except subprocess.TimeoutExpired:
             recording.kill()
             status = "none: it did not end"
@@ -154,8 +153,20 @@ def drive(number):
 SEED = int(os.environ.get("WHITTLE_ATTRIBUTION_SEED", random.randrange(1000000)))
 print(f"{CONTAINERS} containers for {SECONDS:g} s, {RECORDED} recorded at once, seed {SEED}")
 slots = threading.Semaphore(RECORDED)
+for _ in range(RECORDED):  # for the first lives, which give them back
+    slots.acquire()
+end = time.monotonic() + SECONDS
 atexit.register(lambda: [quietly("runc", "delete", "--force", f"{unique}-{n}") for n in range(CONTAINERS)])
-threads = [threading.Thread(target=drive, args=(number,)) for number in range(CONTAINERS)]
+
+
+def drive_or_say(number):
+    try:
+        drive(number)
+    except Exception:  # a thread's own would be forgotten
+        problems.append(f"container {number}: {traceback.format_exc()}")
+
+
+threads = [threading.Thread(target=drive_or_say, args=(number,)) for number in range(CONTAINERS)]
 for thread in threads:
     thread.start()
 for thread in threads:

@@ -9,9 +9,8 @@ import select
 import shutil
 import signal
 import subprocess
-import time
 
-from harness import WHITTLE, program, require_root, skip, temporary_directory, whittle
+from harness import WHITTLE, eventually, program, require_root, skip, temporary_directory, whittle
 
 require_root()
 for tool in ("auditd", "ausearch", "auditctl", "setpriv", "runc"):
@@ -40,7 +39,7 @@ class Follow:
 
 
 def logged(name, times=1):
-    done = subprocess.run([LOGGED, name, str(times)], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([LOGGED, name, str(times)], capture_output=True, text=True, check=True, timeout=200)
     assert done.stdout.endswith("good\n"), done.stdout
     return int(done.stdout.splitlines()[0])
 
@@ -72,7 +71,7 @@ lines = [follow.process.stdout.readline() for _ in made(1)]
 output, errors = follow.end()
 assert sum("at-once" in line for line in lines) >= 1, lines
 assert output.count("at-once") >= len(made(1)), output
-assert Follow("--for", "200ms").process.wait(30) in (0, 1)
+assert Follow("--for", "200ms").process.wait(60) in (0, 1)
 
 print("what does not fit into the socket's buffer is counted as lost")
 follow = Follow(wrapper=["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
@@ -94,10 +93,10 @@ assert f"the kernel lost {lost} audit records" in errors, errors
 
 print("the kernel log: what is left out of it makes the report incomplete")
 follow = Follow("--json", "--source", "kmsg")
-logged("kmsg", 50)
+logged("kmsg", 1000)  # more than any stall lets the kernel print in time
 output, errors = follow.end()
 report = json.loads(output)
-assert sum(seen(report, "kmsg").values()) < 58 and not report["complete"] and "ten records in five seconds" in errors, errors
+assert sum(seen(report, "kmsg").values()) < 1008 and not report["complete"] and "ten records in five seconds" in errors, errors
 
 print("without the privilege: one error that says which")
 done = subprocess.run(["setpriv", "--bounding-set", "-audit_read", "--inh-caps", "-audit_read", WHITTLE, "audit", "--follow",
@@ -123,18 +122,17 @@ container = subprocess.Popen(["runc", "run", "--bundle", "bundle", name], stdin=
 container.stdin.write(b"\n\n")
 container.stdin.flush()
 try:
-    # The report is asked for when the record is there: the journal of the kernel says so.
-    deadline = time.monotonic() + 30
-    probe = Follow()
+    # The report is asked for when the record is there: another follower says so.
+    probe = Follow("--for", "60")
     container.stdin.write(b"\n\n")
     container.stdin.flush()
     while "umask" not in (line := probe.process.stdout.readline()):
-        assert line and time.monotonic() < deadline
+        assert line, "no record of umask"
     probe.end()
     output, errors = follow.end()
 finally:
     subprocess.run(["runc", "kill", name, "KILL"], check=False)
-    container.wait(30)
+    container.wait(60)
     subprocess.run(["runc", "delete", "-f", name], check=False)
 report = json.loads(output)
 assert any(g["container"] == name for g in report["groups"] if g["syscall"] == "umask"), report
@@ -153,22 +151,26 @@ def auditd_log(form):
         conf = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", conf)
     with open(f"{form}/conf/auditd.conf", "w", encoding="utf-8") as file:
         file.write(conf)
-    daemon = subprocess.Popen(["auditd", "-n", "-c", f"{work}/{form}/conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Also when the test is killed: the kernel has one audit daemon at a time.
+    daemon = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "auditd", "-n", "-c", f"{work}/{form}/conf"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
-        while f"pid {daemon.pid}\n" not in subprocess.run(["auditctl", "-s"], capture_output=True, text=True, check=True).stdout:
-            assert time.monotonic() < deadline and daemon.poll() is None, "auditd did not start"
+        eventually(lambda: f"pid {daemon.pid}\n" in subprocess.run(["auditctl", "-s"], capture_output=True, text=True,
+                                                                   check=True).stdout, "auditd has started", process=daemon)
         logged('so "me', 20)
         logged("beef", 5)
-        tail = subprocess.Popen(["tail", "-n", "+1", "-F", f"{form}/audit.log"], stdout=subprocess.PIPE,
-                                stderr=subprocess.DEVNULL, text=True)
-        for line in tail.stdout:  # the last call that it makes
-            if 'comm="beef"' in line and "syscall=1073741863" in line:
-                break
-        tail.kill()
+        with open(f"{form}/audit.log", encoding="utf-8") as file:  # there before auditd tells the kernel of itself
+            read = ""
+
+            def last_call_written():
+                nonlocal read
+                read += file.read()
+                return re.search(r'comm="beef".* syscall=1073741863.*\n', read)
+
+            eventually(last_call_written, "the log has the last call")
     finally:
         daemon.terminate()
-        daemon.wait(30)
+        daemon.wait(60)
         subprocess.run(["auditctl", "-e", "0"], stdout=subprocess.DEVNULL, check=False)
     return f"{form}/audit.log"
 

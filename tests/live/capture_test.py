@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
-import time
 
-from harness import load, require_root, skip, temporary_directory, whittle
+from harness import eventually, load, require_root, skip, temporary_directory, whittle
 
 require_root()
 directory = temporary_directory()
@@ -30,13 +30,17 @@ def capture(runtime, *args, **environment):
 def start(name, argv, address):
     """A daemon of our own, ended with the test; None when it does not start on this host."""
     log = open(os.path.join(directory, name + ".log"), "w", encoding="utf-8")
-    daemon = subprocess.Popen(argv, stdout=log, stderr=log)
+    # Also when the test is killed: another daemon could not take its place.
+    daemon = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *argv], stdout=log, stderr=log)
     atexit.register(stop, daemon)
-    limit = time.monotonic() + 20
-    while time.monotonic() < limit and daemon.poll() is None:
-        if os.path.exists(address):
-            return daemon
-        time.sleep(0.05)
+
+    def answers():
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(address) == 0
+
+    eventually(lambda: answers() or daemon.poll() is not None, f"{name} listens")
+    if daemon.poll() is None:
+        return daemon
     print(f"{name} does not start here: " + open(log.name, encoding="utf-8").read()[-300:])
     return None
 
@@ -45,7 +49,7 @@ def stop(daemon):
     if daemon.poll() is None:
         daemon.send_signal(signal.SIGTERM)
         try:
-            daemon.wait(20)
+            daemon.wait(60)
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
@@ -61,10 +65,15 @@ def check(runtime, said, saved, caps):
 
 if shutil.which("podman"):
     print("podman")
+
+    def ours():
+        names = subprocess.run(["podman", "ps", "-a", "--format", "{{.Names}}"], capture_output=True, text=True, check=True)
+        return {name for name in names.stdout.split() if name.startswith("whittle-default-")}
+
+    before = ours()
     _, said, saved = capture("podman")
     check("podman", said, saved, 11)
-    left = subprocess.run(["podman", "ps", "-a", "--format", "{{.Names}}"], capture_output=True, text=True).stdout
-    assert f"whittle-default-" not in left, left
+    assert not ours() - before, ours() - before
 
 containerd_socket = os.path.join(directory, "containerd.sock")
 if shutil.which("containerd") and shutil.which("ctr"):

@@ -25,7 +25,7 @@ ENVIRONMENT = {"PATH": f"{HOME}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": HOME
 def run(script, directory, expect=0, shell=("bash", "-e"), **environment):
     """A script in one shell, as a runner does it."""
     done = subprocess.run([*shell, "-c", script], cwd=directory, env={**ENVIRONMENT, **environment}, capture_output=True,
-                          text=True, timeout=120, check=False)
+                          text=True, timeout=280, check=False)
     assert done.returncode == expect, (script, done.returncode, done.stdout, done.stderr)
     return done
 
@@ -128,13 +128,13 @@ print("a good change passes in both")
 # --- one that loosens the profile and takes away what the workload needs ----------------------------------
 with open(f"{work}/deploy/web/web.profile.json", encoding="utf-8") as file:
     text = file.read()
-changed = text.replace('"accept4", ', '"ptrace", ').replace('"accept4"', '"ptrace"')
+changed = text.replace('"bind", ', '"ptrace", ').replace('"bind"', '"ptrace"')  # without bind it ends at once
 assert changed != text
 with open(f"{work}/deploy/web/web.profile.json", "w", encoding="utf-8") as file:
     file.write(changed)
-run("sed -i 's/limit: 20s/limit: 3s/' deploy/web/workload.yaml && git commit -qam looser", work)
+run("git commit -qam looser", work)
 directory, summary = github_job(1, **{"github.event.pull_request.base.sha": base})
-assert "## whittle verify: fail" in summary and "accept4" in summary and "ptrace" in summary, summary
+assert "## whittle verify: fail" in summary and "bind" in summary and "ptrace" in summary, summary
 found = check_reports(directory)
 assert ("looser-profile", "deploy/web/web.profile.json") in found, found
 assert ("denied-call", "deploy/web/workload.yaml") in found and ("call-outside-profile", "deploy/web/workload.yaml") in found, found

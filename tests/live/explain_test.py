@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from harness import require_root, temporary_directory, whittle
+from harness import free_port, require_root, temporary_directory, whittle
 
 require_root()
 DIRECTORY = temporary_directory()
@@ -84,13 +84,25 @@ assert suggested["used"] is True and "AF_UNIX" in suggested["loses"], suggested
 
 print("a server at full speed: nginx starts its workers from ngx_spawn_process, and that is told")
 config = os.path.join(DIRECTORY, "nginx.conf")
+port = free_port()
 with open(config, "w", encoding="utf-8") as file:
     file.write(f"""daemon off; worker_processes 2; pid {DIRECTORY}/nginx.pid; error_log {DIRECTORY}/error.log;
-events {{}} http {{ access_log off; server {{ listen 127.0.0.1:18477; root {DIRECTORY}; }} }}""")
+events {{}} http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 204; }} }} }}""")
 evidence = os.path.join(DIRECTORY, "nginx.evidence.json")
 profile = os.path.join(DIRECTORY, "nginx.profile.json")
-whittle("record", "-o", evidence, "--backend", "ebpf", "--ready", "http://127.0.0.1:18477/", "--for", "1", "--",
-        "nginx", "-c", config)
+# The first worker answers before the second one is there.
+with open(os.path.join(DIRECTORY, "workload.yaml"), "w", encoding="utf-8") as file:
+    file.write(f"""apiVersion: whittle/v1
+kind: Workload
+name: nginx
+run: {{command: [nginx, -c, {config}]}}
+ready: {{http: "http://127.0.0.1:{port}/"}}
+exercises:
+  - name: workers
+    http: {{url: "http://127.0.0.1:{port}/"}}
+    holds: {{command: "test $(wc -w </proc/$WHITTLE_PID/task/$WHITTLE_PID/children) = 2"}}
+""")
+whittle("record", "--backend", "ebpf", DIRECTORY)
 whittle("generate", evidence, "-o", profile)
 calls = {c["syscall"]: c for c in explained(profile, "--arch", "x86_64")["calls"]}
 clone = calls["clone"]
