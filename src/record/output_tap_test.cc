@@ -131,13 +131,20 @@ TEST(OutputTap, DoesNotHoldTheCommandUpForASlowReader) {
 TEST(OutputTap, LosesNothingOfWhatASlowReaderIsBehind) {
   const Caught caught;
   Tapped tapped("x");
-  // So much that something is left in the pipe, whatever is read at a time, and not more than that
-  // takes (pipe(7)).
-  const std::string much((64U << 20U) + (64U << 10U), '.');
+  // Whatever is read at a time, more than is held and in the reader's pipe, and not more than those
+  // and the command's pipe take (64 KiB each, pipe(7)).
+  const std::string much((64U << 20U) + (128U << 10U), '.');
   tapped.write(much);
   tapped.end();
-  std::thread reader([&] { EXPECT_EQ(caught.read(much.size()).size(), much.size()); });
-  tapped.tap.finish(never);
+  std::thread reader;
+  int asked = 0;
+  tapped.tap.finish([&] {  // asked again and again, once the command counts as gone
+    if (++asked == 100) {
+      reader = std::thread([&] { EXPECT_EQ(caught.read(much.size()).size(), much.size()); });
+    }
+    return false;
+  });
+  ASSERT_TRUE(reader.joinable());
   caught.close_writer();  // nothing more comes
   reader.join();
 }
