@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
 
 #include "base/file_system.h"
 #include "base/json.h"
@@ -45,13 +47,21 @@ void add_suspicions(const std::string& text, const std::string& file, filter::Fl
 void add_refusals(std::span<const evidence::Run> runs, Clues& clues) {
   for (const evidence::Run& run : runs) {
     for (const evidence::Observation& call : run.syscalls) {
+      // Refusals are told apart by their arguments, addresses among them: nobody asks for those
+      // here.
+      std::map<std::array<std::string, 3>, std::uint64_t> counts;
       for (const evidence::Refusal& refusal : call.refusals) {
         if (refusal.error == "ENOSYS") continue;
-        clues.refused.push_back({call.name,
-                                 format("{}: refused {} with {}, by {}, in phase {}", call.name,
-                                        plural(refusal.count, "time"), refusal.error,
-                                        printable(refusal.comm), printable(refusal.phase)),
-                                 "recorder", false});
+        counts[{refusal.error, refusal.comm, refusal.phase}] += refusal.count;
+      }
+      for (const auto& [kind, count] : counts) {
+        const auto& [error, comm, phase] = kind;
+        clues.refused.push_back(
+            {call.name,
+             format("{}: refused {}{} with {}, by {}, in phase {}", call.name,
+                    call.refusals_closed ? "" : "at least ", plural(count, "time"), error,
+                    printable(comm), printable(phase)),
+             "recorder", false});
       }
     }
   }
@@ -177,6 +187,10 @@ Result<void> look_at_container(const std::string& wanted, const Arguments& argum
 
 Result<CapturedDefault> load_capture(const std::string& path) {
   TRY_ASSIGN(const std::string text, read_file(path));
+  if (!is_captured_default(text)) {
+    return input_error("this is no default that `whittle baseline capture` has saved", path,
+                       "two profiles are compared by `whittle diff`");
+  }
   return read_captured_default(text, path);
 }
 
@@ -243,12 +257,18 @@ Result<void> read_operand(const Arguments& arguments, Clues& clues) {
   if (named) return look_at_container(*named, arguments, clues);
   if (operands.empty()) return {};
   const std::string& operand = operands[0];
+  std::string text = operand;
+  std::string place = operand == "-" ? "standard input" : operand;
   if (operand != "-" && ::access(operand.c_str(), F_OK) != 0) {
-    return look_at_container(operand, arguments, clues);
+    // No container has a name with blanks: it is what was said, itself.
+    if (operand.find_first_of(" \n") == std::string::npos) {
+      return look_at_container(operand, arguments, clues);
+    }
+    place = "TEXT";
+  } else {
+    TRY_ASSIGN(text, read_file(operand, deploy::kMostSymptoms));
   }
-  TRY_ASSIGN(const std::string text, read_file(operand, deploy::kMostSymptoms));
-  TRY_ASSIGN(clues.symptoms,
-             deploy::read_symptoms(text, operand == "-" ? "standard input" : operand));
+  TRY_ASSIGN(clues.symptoms, deploy::read_symptoms(text, place));
   read_records_of(text, clues);
   return {};
 }

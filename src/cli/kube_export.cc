@@ -56,10 +56,6 @@ Result<void> Export::check() const {
     if (std::find(kinds.begin(), kinds.end(), kind_) != kinds.end()) continue;
     return input_error(format("{} goes with --as {} only", option, join(kinds, ", ")));
   }
-  if (is(kNamespace) && !arguments_.operands().empty()) {
-    return input_error("--as Namespace takes no profile: its labels are of a level", {},
-                       "whittle kube export --as Namespace --name web --pss restricted");
-  }
   const bool listed = !arguments_.values("--localhost-profile").empty();
   if ((carries() || (is(kPatch) && !listed)) && arguments_.operands().empty()) {
     return input_error(format("kube export --as {}: which profile?", kind_), {},
@@ -83,6 +79,11 @@ profile::Target Export::form() const {
 // 1.29.
 std::string Export::api_version() const {
   return arguments_.value_or("--api-version", is(kPolicy) ? "v1" : "v1beta1");
+}
+
+// An object without a namespace: --namespace is no error, since a script has one command for all.
+bool Export::of_cluster() const {
+  return is(kNamespace) || (is(kSeccompProfile) && api_version() == "v1");
 }
 
 std::string Export::into() const {
@@ -113,12 +114,7 @@ Result<ExportTarget> Export::target(const std::string& fallback, std::size_t mos
     return input_error(format("--namespace: \"{}\" is no name of a namespace", printable(*given)),
                        {}, "lower-case letters, digits and dashes, 63 at most");
   }
-  if (is(kNamespace) || (is(kSeccompProfile) && api_version() == "v1")) {
-    return input_error(
-        format("--namespace: a {} belongs to the cluster, not to a namespace", kind_), {},
-        is(kNamespace) ? "its name is --name" : "leave it out");
-  }
-  target.name_space = *given;
+  if (!of_cluster()) target.name_space = *given;
   return target;
 }
 
@@ -229,12 +225,16 @@ void Export::say_paths(Exported& made) const {
 Result<Exported> Export::seccomp_profiles() {
   Exported made;
   for (Item& item : items_) made.objects.push_back(std::move(item.object));
-  if (arguments_.value("--namespace")) {
+  if (of_cluster() || !arguments_.value("--namespace")) {
+    if (arguments_.value("--namespace")) {
+      made.notes.emplace_back(
+          "a SeccompProfile of v1 belongs to the cluster: --namespace is left out");
+    }
+    say_paths(made);
+  } else {
     made.notes.emplace_back(
         "SeccompProfile objects belong to the cluster since version 0.9 of the operator: "
         "--namespace is for older ones, and their path is operator/NAMESPACE/NAME.json");
-  } else {
-    say_paths(made);
   }
   return made;
 }
@@ -314,8 +314,9 @@ Result<Exported> Export::patch() {
 }
 
 Result<Exported> Export::labels() {
-  TRY_ASSIGN(const ExportTarget own, target("", deploy::kMostLabel));
-  if (!arguments_.value("--name")) {
+  const auto named = arguments_.value("--namespace");
+  TRY_ASSIGN(const ExportTarget own, target(named.value_or(""), deploy::kMostLabel));
+  if (!named && !arguments_.value("--name")) {
     return input_error("--as Namespace: which one? Say it with --name");
   }
   const std::string pss = arguments_.value_or("--pss", "restricted");
@@ -363,12 +364,12 @@ Result<Exported> Export::policy() {
 
 Result<Exported> Export::run() {
   TRY(check());
+  if (is(kNamespace)) return labels();
   TRY(read());
   if (is(kSeccompProfile)) return seccomp_profiles();
   if (is(kConfigMap)) return config_maps();
   if (is(kDaemonSet)) return daemon_set();
   if (is(kPatch)) return patch();
-  if (is(kNamespace)) return labels();
   return policy();
 }
 

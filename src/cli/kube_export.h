@@ -53,6 +53,7 @@ class Export {
   profile::Target form() const;
   std::string api_version() const;
   std::string into() const;
+  bool of_cluster() const;
   Result<std::string> name(const std::string& fallback, std::size_t most) const;
   Result<deploy::ExportTarget> target(const std::string& fallback, std::size_t most) const;
   // What several profiles are called together.

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 
 #include "base/text.h"
 
@@ -17,6 +18,13 @@ tl::unexpected<Error> usage_error(const Verb& verb, const std::string& message,
                                   const std::string& hint = {}) {
   return input_error(format("{}: {}", verb.name, message), {},
                      hint.empty() ? see_help(verb) : hint);
+}
+
+bool same_letters(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char one, unsigned char other) {
+                      return std::tolower(one) == std::tolower(other);
+                    });
 }
 
 std::string shown(std::string_view word) { return "\"" + printable(word) + "\""; }
@@ -45,11 +53,16 @@ const Option* find_option(const Verb& verb, std::string_view name) {
   return at == verb.options.end() ? nullptr : &*at;
 }
 
-Result<void> check_value(const Verb& verb, const Option& option, const std::string& value) {
+// One of the option's choices is put into value as it is written there, in whatever letters it was
+// given.
+Result<void> check_value(const Verb& verb, const Option& option, std::string& value) {
   // "-o --json" is a forgotten value, not a file of that name.
   if (value.empty() || find_option(verb, value) != nullptr) return needs_value(verb, option);
   if (option.choices.empty()) return {};
-  if (std::find(option.choices.begin(), option.choices.end(), value) != option.choices.end()) {
+  const auto same = std::find_if(option.choices.begin(), option.choices.end(),
+                                 [&](const std::string& one) { return same_letters(one, value); });
+  if (same != option.choices.end()) {
+    value = *same;
     return {};
   }
   const auto meant = nearest(value, option.choices);
@@ -157,9 +170,9 @@ Result<Arguments> parse_arguments(const Verb& verb, std::span<const std::string>
   rest.insert(rest.end(), after.begin(), after.end());
   for (const Option& option : verb.options) {
     if (option.metavar.empty()) continue;
-    for (const std::string& value : arguments.values(option.name)) {
-      TRY(check_value(verb, option, value));
-    }
+    const auto given = arguments.options_.find(option.name);
+    if (given == arguments.options_.end()) continue;
+    for (std::string& value : given->second) TRY(check_value(verb, option, value));
   }
   if (verb.takes_command && mark != words.end() && arguments.command_.empty()) {
     return usage_error(verb, "no command after --",

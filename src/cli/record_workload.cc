@@ -88,7 +88,6 @@ Result<int> record_workload(const Arguments& arguments, record::RecordSpec spec)
   TRY(check_writable(output));
   const bool quiet = arguments.flag("--quiet");
   spec.keep_output = true;
-  spec.stacks = !arguments.flag("--no-stacks");
   spec.warn = [](const std::string& text) { print_warning(text); };
   evidence::Evidence evidence;
   evidence.workload = workload.name;

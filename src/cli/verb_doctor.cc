@@ -65,7 +65,8 @@ const Verb& doctor_verb() {
       .description =
           "Without an argument: what this machine has and lacks for each command of whittle, what "
           "each lack costs, and the fix.\n\n"
-          "With TEXT, a file or -, it says which of the known failures it shows, what shows it, "
+          "With TEXT, a file, - or the words themselves, it says which of the known failures it "
+          "shows, what shows it, "
           "and what helps. TEXT is what is at hand: `kubectl describe pod`, a pod or events in "
           "JSON or YAML, a line of a kubelet's, containerd's, CRI-O's, runc's or crun's. Where it "
           "names a profile that this machine has, the file is looked at as well; where a file is "
@@ -82,6 +83,7 @@ const Verb& doctor_verb() {
           "something that the question needs.",
       .examples = {"whittle doctor", "kubectl describe pod web | whittle doctor -",
                    "kubectl get pod web -o json | whittle doctor - --json",
+                   "whittle doctor 'runc run failed: requested action matches default action'",
                    "whittle doctor --container web --for 30s",
                    "whittle doctor error.txt --profile profiles/web.json --runtime crun",
                    "whittle doctor --before containerd@1.7.2.captured.json"},

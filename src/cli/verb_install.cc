@@ -205,8 +205,9 @@ Result<void> make_default(deploy::Engine engine, const std::string& profile,
   const std::string etc = arguments.value_or("--etc", "/etc");
   const std::string file = deploy::default_profile_file(engine, etc);
   if (arguments.flag("--dry-run")) {
-    print_note(
-        format("would set in {}:\n{}", file, deploy::default_profile_setting(engine, profile)));
+    print_note(format("would set in {}:", file));
+    const std::string setting = deploy::default_profile_setting(engine, profile);
+    for (const std::string& line : split(trim(setting), '\n')) print_note(line);
     return {};
   }
   TRY_ASSIGN(const bool changed, deploy::set_default_profile(engine, profile, etc));

@@ -48,7 +48,8 @@ Result<int> run_patch(const Arguments& arguments) {
                        "write --set RuntimeDefault or --set localhost/PATH");
   }
   TRY_ASSIGN(const deploy::SeccompChoice choice, deploy::read_choice(*set));
-  const auto output = arguments.value("--output");
+  auto output = arguments.value("--output");
+  if (!output && arguments.operands() == std::vector<std::string>{"-"}) output = "-";
   TRY_ASSIGN(const KubeInputs inputs, read_kube_inputs(arguments.operands(), output.has_value()));
   if (inputs.unreadable != 0) return 2;
   if (output && inputs.manifests.size() != 1) {
@@ -90,7 +91,8 @@ const Verb& kube_patch_verb() {
       .synopsis = "MANIFEST... --set PROFILE [--workload NAME] [--container NAME] [-o FILE]",
       .description =
           "`kube patch` sets RuntimeDefault or a Localhost profile in the pods of manifests, in "
-          "their files or with -o in another one. Comments, order and layout stay: lines are added "
+          "their files or with -o in another one (of -, on standard output). Comments, order and "
+          "layout stay: lines are added "
           "or changed, the result is read again, and when it would say anything else than what "
           "was asked for, nothing is written. Containers with a profile of their own get the new "
           "one, too; --container sets it in the named containers alone.",

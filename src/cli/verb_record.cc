@@ -40,6 +40,7 @@ Result<double> duration(const Arguments& arguments, const char* option) {
 Result<record::RecordSpec> read_spec(const Arguments& arguments) {
   record::RecordSpec spec;
   spec.command = arguments.command();
+  spec.stacks = !arguments.flag("--no-stacks");
   const std::string backend = arguments.value_or("--backend", "auto");
   if (backend == "ebpf") spec.backend = record::Backend::kEbpf;
   if (backend == "ptrace") spec.backend = record::Backend::kPtrace;
@@ -165,7 +166,6 @@ Result<int> run_record(const Arguments& arguments) {
       arguments.value_or("--output", workload_name(spec.command) + ".evidence.json");
   TRY(check_writable(output));
   spec.output_to_stderr = output == "-";
-  spec.stacks = !arguments.flag("--no-stacks");
   const std::uint64_t repeat = parse_u64(arguments.value_or("--repeat", "1")).value_or(0);
   if (repeat < 1 || repeat > 1000) {
     return input_error("--repeat takes a number from 1 to 1000");

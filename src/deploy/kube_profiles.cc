@@ -95,12 +95,12 @@ json::Value without_docker_keys(const View& spec, Reporter& reporter) {
     if (members == nullptr) return;
     std::erase_if(*members, [&](const json::Member& one) {
       if (!profile::is_docker_key(one.first)) return false;
-      reporter.at("docker-only-key", Severity::kError, pointer + "/" + one.first, one.second.line(),
-                  {},
-                  format("\"{}\" is a key of Docker's dialect: the API server drops it silently, "
-                         "and the rule holds on every host and for every container",
-                         one.first),
-                  "write out the rules that hold on your hosts (`whittle convert --to spo`)");
+      reporter.at(
+          "docker-only-key", Severity::kError, pointer + "/" + one.first, one.second.line(), {},
+          format("\"{}\" is a key of Docker's dialect: the API server drops it silently, "
+                 "and the rule holds on every host and for every container",
+                 one.first),
+          "write out the rules that hold on your hosts (`whittle convert --to spo-v1beta1`)");
       return true;
     });
   };

@@ -46,7 +46,7 @@ std::string flow_value(std::string_view key, const SeccompChoice& choice, bool q
 Result<SeccompChoice> read_choice(std::string_view text) {
   constexpr std::string_view kLocalhost = "localhost/";
   if (text == "RuntimeDefault" || text == "runtime/default") return SeccompChoice();
-  if (!text.starts_with(kLocalhost)) {
+  if (!text.starts_with(kLocalhost) && !text.starts_with("Localhost/")) {
     return input_error(format("\"{}\" is no seccomp profile of a pod", printable(text)), {},
                        "write RuntimeDefault, or localhost/PATH with the path below the kubelet's "
                        "seccomp directory");

@@ -49,10 +49,12 @@ Result<void> refuse_docker_keys(const View& object) {
   TRY_ASSIGN(const auto members, object.members());
   for (const auto& [key, view] : members) {
     if (!is_docker_key(key) || says_nothing(view.value())) continue;
-    return view.error(format("\"{}\" is a key of Docker's dialect, not of an OCI profile", key),
-                      "containerd, Kubernetes, runc and crun ignore it silently, which opens calls "
-                      "that it was to "
-                      "close: write out the rules that hold on your hosts, without it");
+    return view.error(
+        format("\"{}\" is a key of Docker's dialect, not of an OCI profile", key),
+        "containerd, Kubernetes, runc and crun ignore it silently, which opens calls "
+        "that it was to "
+        "close: write out the rules that hold on your hosts, as `whittle convert --to oci` does "
+        "for --caps, --kernel and --arch");
   }
   return {};
 }

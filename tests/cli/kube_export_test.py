@@ -245,15 +245,25 @@ for p, kind, pointer in ((errno, "SeccompProfile", "/defaultErrnoRet"), (docker,
     assert value["kind"] == kind and value["objects"][0]["kind"] == kind or kind == "DaemonSet", value
 export(docker, "--as", "ConfigMap", "--caps", "SYS_ADMIN")
 
+print("one command line for every kind: any letters, a namespace and a profile where the kind has none")
+def objects_of(*arguments):
+    return schema.read(whittle("kube", "export", *arguments).stdout)
+
+
+assert objects_of(NGINX, "--as", "configmap", "--name", "a") == objects_of(NGINX, "--as", "ConfigMap", "--name", "a")
+plain = objects_of("--as", "Namespace", "--name", "a")
+assert plain == objects_of(NGINX, "--as", "namespace", "--name", "a") == objects_of("--as", "Namespace", "--namespace", "a")
+done = whittle("kube", "export", NGINX, "--as", "seccompprofile", "--api-version", "v1", "--namespace", "team")
+assert "namespace" not in schema.read(done.stdout)[0]["metadata"] and "--namespace is left out" in done.stderr, done.stderr
+
 print("bad input: one error, nothing written")
 os.mkdir("empty")
-for arguments, said in (((NGINX,), "--as"), ((NGINX, "--as", "configmap"), "ConfigMap"), (("--as", "ConfigMap"), "which profile"),
+for arguments, said in (((NGINX,), "--as"), ((NGINX, "--as", "configmaps"), "ConfigMap"), (("--as", "ConfigMap"), "which profile"),
                         ((NGINX, "--as", "ConfigMap", "--image", "x"), "--image goes with"),
                         ((NGINX, "--as", "ConfigMap", "--name", "Not_valid"), "not-valid"),
                         ((NGINX, "--as", "ConfigMap", "--namespace", "a.b"), "--namespace"),
                         ((NGINX, "--as", "DaemonSet", "--into", "../x"), "--into"),
-                        ((NGINX, "--as", "SeccompProfile", "--api-version", "v1", "--namespace", "a"), "cluster"),
-                        ((NGINX, "--as", "Namespace", "--name", "a"), "takes no profile"), (("--as", "Namespace"), "--name"),
+                        (("--as", "Namespace"), "--name"),
                         (("--as", "Namespace", "--name", "a", "--pss", "strict"), "--pss"),
                         (("--as", "Namespace", "--name", "a", "--pss", "restricted:1.30"), "--pss"),
                         (("random", "--as", "SeccompProfile", "--name", "a"), "one SeccompProfile"),

@@ -266,10 +266,12 @@ assert read(good) == MANIFEST
 for args, words in (([path], "--set is missing"), ([path, "--set", "Localhost"], "no seccomp profile"),
                     ([path, "--set", "localhost//a"], "no path below"), ([path, "--set", "localhost/../a"], "no path below"),
                     ([path, bad, "--set", "RuntimeDefault", "-o", "-"], "-o takes one manifest"),
-                    (["-", "--set", "RuntimeDefault"], "standard input can't be edited"),
+                    (["-", path, "--set", "RuntimeDefault"], "standard input can't be edited"),
                     ([path, "--pss", "baseline", "--set", "RuntimeDefault"], "--pss is an option of another command")):
     done = whittle("kube", "patch", *args, expect=2)
     assert words in done.stderr, (args, done.stderr)
 piped = whittle("kube", "patch", "-", "--set", "RuntimeDefault", "-o", "-", stdin=MANIFEST).stdout
 assert piped == patch(path, "RuntimeDefault")
+assert piped == whittle("kube", "patch", "-", "--set", "RuntimeDefault", stdin=MANIFEST).stdout
+assert patch(path, "Localhost/p/a.json") == patch(path, "localhost/p/a.json")
 shutil.rmtree(directory)

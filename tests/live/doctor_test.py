@@ -209,6 +209,9 @@ for runtime in RUNTIMES:
         answer = doctor("--container", name, "--for", "2s")
         assert answer["id"] == "profile-too-strict" and answer["causes"][0]["calls"] == ["uname"], answer
         assert answer["causes"][0]["by"] == "recorder", answer
+        # Each has another address as its argument: they count together, a line for each phase.
+        phases = [line.rsplit(" ", 1)[1] for line in answer["causes"][0]["shown"]]
+        assert len(phases) == len(set(phases)), answer["causes"][0]["shown"]
         assert doctor(name, "--for", "2s")["id"] == "profile-too-strict"
     finally:
         subprocess.run([runtime, "delete", "-f", name], capture_output=True, check=False)

@@ -135,17 +135,19 @@ assert seen["mkdir"] == seen["rmdir"] == seen["mknodat" if "mknodat" in seen els
 assert "sync" not in seen and seen["execve"] >= 3, seen
 assert run["lost"]["late_start"] == 1 and not run["complete"]
 assert any("ran already" in note for note in run["notes"]), run["notes"]
+assert any(call.get("stacks") for call in run["syscalls"])
 assert run["command"][:2] == ["sh", "-c"]
 
 print("threads of a running process")
 threads = subprocess.Popen([program("pause_threads"), "8"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 assert threads.stdout.readline() == b"ready\n"
-recording = Recording("--pid", threads.pid, name="threads")
+recording = Recording("--pid", threads.pid, "--no-stacks", name="threads")
 assert "9 tasks" in recording.said(), recording.said()
 threads.stdin.close()  # each of the nine calls getppid once, then they end
 (run,) = recording.end(expect=1)
 assert threads.wait() == 0
 assert calls(run)["getppid"] == 9, calls(run)
+assert not any(call.get("stacks") for call in run["syscalls"]), run["syscalls"]
 
 print("a cgroup: what runs in it, what enters it later, and one that is empty")
 hierarchy = "/sys/fs/cgroup/pids" if os.path.isdir("/sys/fs/cgroup/pids") else "/sys/fs/cgroup"
