@@ -16,7 +16,7 @@ enum recorder_abi { RECORDER_X86_64 = 0, RECORDER_X86 = 1, RECORDER_X32 = 2, REC
  * what entered the container later. Each has totals of its own: those of call `slot` of a source
  * stand at source * RECORDER_SLOTS + slot, here called a cell.
  */
-#define RECORDER_SOURCES 8
+#define RECORDER_SOURCES 32
 #define RECORDER_CELLS (RECORDER_SOURCES * RECORDER_SLOTS)
 #define RECORDER_ERRNOS 6 /* kept beside the count; further ones go to the map `errnos` */
 #define RECORDER_VALUES 256 /* distinct values kept of one spec */

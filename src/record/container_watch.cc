@@ -1,7 +1,8 @@
 #include "record/container_watch.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/clock.h"
@@ -10,7 +11,7 @@ namespace whittle::record {
 
 namespace {
 
-constexpr std::array<EbpfRecorder::Source, ContainerWatch::kSources / 2> kPairs = {0, 2, 4, 6};
+constexpr long kManyProcessors = 16;
 // From a cgroup's making, or the first program in it, until its runtime's state is there: crun
 // writes it when the container runs already.
 constexpr double kOpenSeconds = 2;
@@ -35,10 +36,16 @@ const host::Cgroups::Hierarchy& hierarchy_to_watch(const host::Cgroups& cgroups)
 
 }  // namespace
 
+unsigned ContainerWatch::sources() {
+  return ::sysconf(_SC_NPROCESSORS_CONF) > kManyProcessors ? 8 : 32;
+}
+
 Result<ContainerWatch> ContainerWatch::start(EbpfRecorder& recorder, const host::Cgroups& cgroups,
                                              std::string name) {
   ContainerWatch watch(recorder, cgroups, std::move(name));
-  TRY(recorder.watch_new_cgroups(hierarchy_to_watch(cgroups).id, kPairs));
+  std::vector<EbpfRecorder::Source> mains;
+  for (EbpfRecorder::Source main = 0; main < sources(); main += 2) mains.push_back(main);
+  TRY(recorder.watch_new_cgroups(hierarchy_to_watch(cgroups).id, mains));
   TRY(watch.look());
   return watch;
 }

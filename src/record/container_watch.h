@@ -20,8 +20,11 @@ namespace whittle::record {
 
 class ContainerWatch {
  public:
-  // How many sources a recorder needs for it.
-  static constexpr unsigned kSources = 8;
+  // How many sources a recorder needs for it: two for each container that may start before it is
+  // known whose it is. On a machine that has no time for whittle these are many: 16. Each source
+  // takes 216 KiB of the kernel's memory for each processor, so with more than 16 processors, of
+  // which one will be free, it is 4.
+  static unsigned sources();
 
   // REQUIRES: recorder and cgroups outlive it.
   static Result<ContainerWatch> start(EbpfRecorder& recorder, const host::Cgroups& cgroups,

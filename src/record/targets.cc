@@ -442,7 +442,7 @@ class TargetRecording {
   }
 
   Result<void> wait_for_it() {
-    TRY(open(ContainerWatch::kSources));
+    TRY(open(ContainerWatch::sources()));
     judge_unknown();
     TRY_ASSIGN(watch_, ContainerWatch::start(*recorder_, *cgroups_, target_.name));
     if (const auto running = watch_->running_before()) {  // it has started since we looked
