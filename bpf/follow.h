@@ -188,6 +188,22 @@ static __always_inline bool follow(struct task_struct *task, __u32 source, __u32
 	return begin(task, &as);
 }
 
+static __noinline bool descends_from(struct task_struct *task, __u32 tgid)
+{
+	for (int i = 0; i < TREE_DEPTH; i++) {
+		if (!task)
+			return false;
+		__u32 own = BPF_CORE_READ(task, tgid);
+
+		if (own == tgid)
+			return true;
+		if (own <= 1)
+			return false;
+		task = BPF_CORE_READ(task, real_parent);
+	}
+	return false;
+}
+
 /* The task has come into a cgroup, by being put there or by having been cloned into it. */
 static __always_inline void on_enter(struct task_struct *task, struct cgroup *cgroup)
 {
@@ -211,8 +227,9 @@ static __always_inline void on_enter(struct task_struct *task, struct cgroup *cg
 			return;
 		forget(task, state);
 	}
-	if (__sync_val_compare_and_swap(&into->entered, 0, 1) != 0 ||
-	    (main < RECORDER_SOURCES && control.started[main])) {
+	__u32 first = __sync_val_compare_and_swap(&into->first, 0, task->tgid);
+
+	if (first ? !descends_from(task, first) : main < RECORDER_SOURCES && control.started[main]) {
 		source = into->exec;
 		flags |= RECORDER_ENTERED;
 	}
@@ -287,22 +304,6 @@ static __noinline bool decide(struct task_struct *task, struct recorder_task *st
 	state->source = state->flags & RECORDER_ENTERED || control.started[main] ? main + 1 : main;
 	add_live(state->source, 1);
 	return true;
-}
-
-static __always_inline bool descends_from(struct task_struct *task, __u32 tgid)
-{
-	for (int i = 0; i < TREE_DEPTH; i++) {
-		if (!task)
-			return false;
-		__u32 own = BPF_CORE_READ(task, tgid);
-
-		if (own == tgid)
-			return true;
-		if (own <= 1)
-			return false;
-		task = BPF_CORE_READ(task, real_parent);
-	}
-	return false;
 }
 
 #endif

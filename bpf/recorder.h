@@ -118,7 +118,7 @@ enum recorder_task_flags {
 	RECORDER_UNTIL_FILTER = 4, /* not yet: from the moment one more seccomp filter is in force */
 	RECORDER_IN_RUNTIME = 8,   /* counting, but still the container runtime's own code before execve */
 	RECORDER_BY_CGROUP = 16,   /* since it is in a cgroup, and as long as it is */
-	RECORDER_ENTERED = 32,     /* not the first to enter its cgroup, nor forked by that one there */
+	RECORDER_ENTERED = 32,     /* not the first to enter its cgroup, nor descended from that one */
 };
 
 struct recorder_task {
@@ -167,7 +167,7 @@ struct recorder_cgroup {
 struct recorder_followed {
 	__u32 main; /* source of the first task that enters, and of its children */
 	__u32 exec; /* source of tasks that enter later: `runc exec` may be faster than the container's start */
-	__u32 entered; /* 1: something has */
+	__u32 first; /* process that entered first, 0: none has yet; user: that which a container runs already */
 };
 /* As main and exec: a new cgroup on trial, which takes a pair of sources when a task of it begins to count. */
 #define RECORDER_UNDECIDED 0xffffffffU

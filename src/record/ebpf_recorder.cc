@@ -410,9 +410,9 @@ void follow_hierarchy(recorder_control& control, std::uint32_t hierarchy) {
 
 }  // namespace
 
-Result<void> EbpfRecorder::follow_cgroup(Cgroup cgroup, Source main, Source exec, bool entered) {
+Result<void> EbpfRecorder::follow_cgroup(Cgroup cgroup, Source main, Source exec, pid_t first) {
   const recorder_cgroup key = {cgroup.id, cgroup.hierarchy, 0};
-  const recorder_followed value = {main, exec, entered ? 1U : 0U};
+  const recorder_followed value = {main, exec, static_cast<std::uint32_t>(first)};
   if (bpf_map_update_elem(state_->maps.cgroups, &key, &value, BPF_ANY) != 0) {
     return errno_error(ErrorKind::kEnvironment, "eBPF: cannot follow the cgroup", errno);
   }

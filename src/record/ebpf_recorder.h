@@ -126,8 +126,8 @@ class EbpfRecorder {
   // Follows what enters the cgroup or one below it from now on: the first that does, with what it
   // forks, on `main`, others on `exec`. A task that enters counts from its first execve on,
   // or from the moment a filter is in force; one that leaves counts no more.
-  // `entered`: that has been, what enters now is not the first.
-  Result<void> follow_cgroup(Cgroup cgroup, Source main, Source exec, bool entered = false);
+  // `first`: the process that was, if it is there already.
+  Result<void> follow_cgroup(Cgroup cgroup, Source main, Source exec, pid_t first = 0);
   // Follows what is in the cgroup already: descendants of `init` on `main`, others on `exec`. How
   // many tasks.
   Result<std::uint64_t> add_cgroup_tasks(Cgroup cgroup, pid_t init, Source main, Source exec);

@@ -34,8 +34,9 @@ class Ticking {
       ::_exit(127);
     }
     ::close(ends[1]);
-    // Until its second thread and its child are there.
-    while (threads_of(pid_).size() < 2 || tree_of(pid_).size() < 2) ::usleep(1000);
+    // Until its second thread and its child are there, and past their start: the child, too, asks
+    // for its parent once.
+    while (!made("pug", 1)) ::usleep(1000);
   }
   ~Ticking() {
     ::kill(pid_, SIGKILL);
@@ -73,15 +74,7 @@ class Ticking {
     (void)made_often("");
     told_counts_.clear();
   }
-  bool made_often(std::string_view calls) {
-    std::array<char, 4096> buffer;
-    for (ssize_t n = 0; (n = ::read(told_.get(), buffer.data(), buffer.size())) > 0;) {
-      for (const char c : std::string_view(buffer.data(), static_cast<std::size_t>(n))) {
-        ++told_counts_[c];
-      }
-    }
-    return std::all_of(calls.begin(), calls.end(), [&](char c) { return told_counts_[c] >= 5; });
-  }
+  bool made_often(std::string_view calls) { return made(calls, 5); }
 
   // Calls its SIGTERM handler, and so it ends as it does by itself.
   int end() const {
@@ -91,6 +84,17 @@ class Ticking {
   }
 
  private:
+  bool made(std::string_view calls, int times) {
+    std::array<char, 4096> buffer;
+    for (ssize_t n = 0; (n = ::read(told_.get(), buffer.data(), buffer.size())) > 0;) {
+      for (const char c : std::string_view(buffer.data(), static_cast<std::size_t>(n))) {
+        ++told_counts_[c];
+      }
+    }
+    return std::all_of(calls.begin(), calls.end(),
+                       [&](char c) { return told_counts_[c] >= times; });
+  }
+
   pid_t pid_ = -1;
   UniqueFd told_;  // its calls, a letter each
   std::map<char, int> told_counts_;

@@ -197,7 +197,7 @@ class TargetRecording {
     judge_for(life);
     begin(life, {});
     const EbpfRecorder::Cgroup cgroup = for_kernel(life.cgroup);
-    TRY(recorder_->follow_cgroup(cgroup, 0, 1, true));
+    TRY(recorder_->follow_cgroup(cgroup, 0, 1, container.pid));
     TRY_ASSIGN(const std::uint64_t tasks, recorder_->add_cgroup_tasks(cgroup, container.pid, 0, 1));
     attached(format("{} the container {}: {}", target_.doing, printable(target_.name),
                     plural(tasks, "task")));
