@@ -58,6 +58,24 @@ def whittle(*args, expect=0, stdin=None, timeout=1200 if SANITIZED else 120, **k
     return done
 
 
+def works(*command):
+    """Whether the command succeeds; it says nothing."""
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def host_root(bundle):
+    """An empty root of a bundle, and its mounts: this host's programs and libraries, and proc."""
+    root = os.path.join(bundle, "rootfs")
+    mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}]
+    for name in ("bin", "lib", "lib64", "usr"):
+        if os.path.exists("/" + name):
+            os.makedirs(os.path.join(root, name))
+            mounts.append({"destination": "/" + name, "source": "/" + name, "type": "bind", "options": ["rbind", "ro"]})
+    for name in ("proc", "dev"):
+        os.makedirs(os.path.join(root, name))
+    return root, mounts
+
+
 def load(path):
     with open(path, encoding="utf-8") as file:
         return json.load(file)

@@ -1,8 +1,8 @@
 // What a script ends up in: the interpreter of its #! line, through env(1) and through interpreters
 // that are scripts themselves (execve(2), "Interpreter scripts"; fs/binfmt_script.c).
 //
-//   const Place place = {"/proc/123/root", "/work", "/usr/bin:/bin"};
-//   program_of("./serve", place)  // {"/work/serve", "/usr/bin/python3.11"}
+//   const Place place = {"/proc/123/root", "/srv", "/usr/bin:/bin"};
+//   program_of("./serve", place)  // {"/srv/serve", "/usr/bin/python3.11"}
 #pragma once
 
 #include <sys/types.h>

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from harness import SOURCE, program, require_root, skip, temporary_directory, whittle
+from harness import SOURCE, host_root, program, require_root, skip, temporary_directory, whittle
 
 require_root()
 RUNTIMES = [name for name in ("runc", "crun") if shutil.which(name)]
@@ -49,14 +49,7 @@ def named(text, *args):
 
 def bundle(document, argv, no_new_privileges=True):
     path = temporary_directory()
-    root = os.path.join(path, "rootfs")
-    mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}]
-    for name in ("bin", "lib", "lib64", "usr"):
-        if os.path.exists("/" + name):
-            os.makedirs(os.path.join(root, name))
-            mounts.append({"destination": "/" + name, "source": "/" + name, "type": "bind", "options": ["rbind", "ro"]})
-    for name in ("proc", "dev"):
-        os.makedirs(os.path.join(root, name))
+    root, mounts = host_root(path)
     shutil.copy(program("raw32_exec"), os.path.join(root, "program32"))
     caps = ["CAP_CHOWN", "CAP_SETUID", "CAP_SETGID"]
     linux = {"namespaces": [{"type": "mount"}, {"type": "pid"}], "resources": {"devices": [{"allow": True, "access": "rwm"}]}}

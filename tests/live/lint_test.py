@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from harness import program, require_root, skip, temporary_directory, whittle
+from harness import host_root, program, require_root, skip, temporary_directory, whittle
 
 require_root()
 if not shutil.which("runc"):
@@ -56,14 +56,7 @@ def start(document, argv=("/program",), computes=None):
     """The exit status and the errors of a container under the profile. With `computes`: None when it was ended after it
     had used so many seconds of the processor, which on a busy machine take longer, and was still not there."""
     bundle = temporary_directory()
-    root = os.path.join(bundle, "rootfs")
-    mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}]
-    for name in ("bin", "lib", "lib64", "usr"):
-        if os.path.exists("/" + name):
-            os.makedirs(os.path.join(root, name))
-            mounts.append({"destination": "/" + name, "source": "/" + name, "type": "bind", "options": ["rbind", "ro"]})
-    for name in ("proc", "dev"):
-        os.makedirs(os.path.join(root, name))
+    root, mounts = host_root(bundle)
     shutil.copy(program("raw_numbers"), os.path.join(root, "program"))
     with open(os.path.join(bundle, "config.json"), "w", encoding="utf-8") as file:
         json.dump({"ociVersion": "1.0.2", "root": {"path": "rootfs"}, "mounts": mounts,

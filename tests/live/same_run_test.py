@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from harness import WHITTLE, load, program, require_root, skip, temporary_directory, whittle
+from harness import WHITTLE, eventually, load, program, require_root, skip, temporary_directory, whittle
 
 require_root()
 if shutil.which("strace") is None:
@@ -34,15 +34,6 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
-
-
-def eventually(check, what, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if check():
-            return
-        time.sleep(0.02)
-    raise AssertionError("in vain: " + what)
 
 
 def strace_counts(log):

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-from harness import BUILD, WHITTLE, load, require_root, skip, temporary_directory, whittle
+from harness import BUILD, WHITTLE, eventually, load, require_root, skip, temporary_directory, whittle
 
 require_root()
 for tool in ("runc", "redis-server", "redis-cli", "node", "go", "python3"):
@@ -63,15 +63,6 @@ def main_job(name, command, exercise=None):
     refused = sum(probe["blocked"] for probe in report["probes"])
     print(f"{name}: {names} names, fallbacks {fallbacks}, {refused} of {len(report['probes'])} attack steps refused, "
           f"{time.monotonic() - started:.1f} s", flush=True)
-
-
-def eventually(check, what, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if check():
-            return
-        time.sleep(0.05)
-    raise AssertionError("in vain: " + what)
 
 
 def free_port():

@@ -9,9 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
-from harness import SOURCE, WHITTLE, load, require_root, skip, temporary_directory, whittle
+from harness import SOURCE, WHITTLE, eventually, load, require_root, skip, temporary_directory, whittle, works
 
 sys.path.insert(0, os.path.join(SOURCE, "tests", "kube"))
 import schema  # noqa: E402
@@ -31,19 +30,6 @@ shutil.copy("/bin/busybox", ROOT + "/bin/")
 for name in ("sh", "sleep", "cp", "chmod", "mv", "mkdir", "sync"):
     os.symlink("busybox", f"{ROOT}/bin/{name}")
 os.mkdir(ROOT + "/proc")
-
-
-def eventually(check, what, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if check():
-            return
-        time.sleep(0.05)
-    raise AssertionError("in vain: " + what)
-
-
-def works(*command):
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def run(*command, **kwargs):

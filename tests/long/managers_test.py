@@ -8,9 +8,8 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
-from harness import WHITTLE, load, require_root, skip, temporary_directory, whittle
+from harness import WHITTLE, eventually, load, require_root, skip, temporary_directory, whittle, works
 
 require_root()
 for tool in ("podman", "dockerd", "docker", "ctr", "runc", "crun"):
@@ -26,19 +25,6 @@ for name in ("sh", "mkdir", "rmdir", "sleep"):
 UNIQUE = f"wm{os.getpid()}"
 SCRIPT = "mkdir /proc/none; sleep 4"
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network=none")
-
-
-def eventually(check, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if check():
-            return
-        time.sleep(0.05)
-    raise AssertionError("in vain: " + what)
-
-
-def works(*command):
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def names(run):
